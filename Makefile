@@ -1,0 +1,44 @@
+# Thin front of meson: every target installs what it needs, builds, and goes.
+BUILD ?= build
+ASAN = build-asan
+TSAN = build-tsan
+
+.PHONY: all setup run test compat bench fuzz fmt check clean
+
+all: setup
+	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) --buildtype=release -Ddebug=true >/dev/null
+	@ninja -C $(BUILD) --quiet
+
+setup:
+	@tools/setup build
+
+run: all
+	@tools/setup node
+	@$(BUILD)/tutti up
+
+$(ASAN)/build.ninja:
+	@meson setup $(ASAN) -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+
+$(TSAN)/build.ninja:
+	@meson setup $(TSAN) -Db_sanitize=thread -Db_lundef=false >/dev/null
+
+test: setup
+	@tools/setup test
+	@$(MAKE) --no-print-directory all $(ASAN)/build.ninja $(TSAN)/build.ninja
+	@tests/run
+
+compat: all
+	@tests/compat/run
+
+bench: all
+	@tests/bench/run
+
+fuzz: setup
+	@tools/setup test
+	@tests/fuzz/run $${SECONDS_EACH:-600}
+
+fmt:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	@rm -rf $(BUILD) $(ASAN) $(TSAN) build-fuzz

@@ -1,0 +1,95 @@
+/* strategy.h: what a schema cannot say about a kind.
+ *
+ * The generic path (decode, check, default, validate, store) serves every kind. A kind with
+ * behaviour of its own has one file in kinds/ with one `struct strategy`; every hook may be NULL.
+ * Hooks are pure but for the context: they run on any thread, read other objects through the
+ * context's snapshot only, and may run again when a write met a conflict. Upstream's counterparts
+ * are pkg/registry/<group>/<kind>/strategy.go and pkg/apis/<group>/validation. */
+#pragma once
+
+#include "base/clock.h"
+#include "doc/schema.h"
+#include "doc/selector.h"
+#include "store/store.h"
+
+struct api;
+struct api_user;
+
+struct strategy_ctx {
+    struct api *api;
+    const struct schema_kind *kind;
+    struct doc *d;           /* where new values are made */
+    struct arena *arena;     /* lives as long as the request */
+    struct store_snap *snap; /* the state that the request sees */
+    struct world *world;
+    const struct api_user *user;
+    struct str ns, name; /* name may be empty on create with generateName, until it was generated */
+    const char *subresource; /* NULL: the main resource */
+    bool dry_run;
+    val *warnings; /* array of strings for Warning headers */
+
+    /* More changes for the same atomic write: strategy_op adds one (an allocated cluster IP, a
+     * released one, a check). */
+    struct store_op *extra_ops;
+    size_t extra_count;
+};
+
+void strategy_add_op(struct strategy_ctx *c, enum store_op_type type, struct str key,
+                     struct bytes *value, int64_t expect);
+
+/* The object of another kind, parsed into c->d, or NULL. */
+val *strategy_lookup(struct strategy_ctx *c, const char *group, const char *resource, struct str ns,
+                     struct str name);
+
+/* Adds {reason, message, field} to causes: reason is a metav1.CauseType (FieldValueInvalid,
+ * FieldValueRequired, FieldValueForbidden, …), the message has upstream's field.Error form without
+ * the path: `Invalid value: "x": must be …`. */
+void cause_add(struct doc *d, val *causes, const char *type, const char *field, const char *format,
+               ...) __attribute__((format(printf, 5, 6)));
+
+struct strategy {
+    const char *group, *resource;
+
+    /* Defaults that depend on other fields. Runs after schema_default on every object that comes
+     * in. */
+    void (*defaults)(struct strategy_ctx *c, val *obj);
+
+    /* Create: clear what a client may not set, fill in what the server gives. */
+    int (*prepare_create)(struct strategy_ctx *c, val *obj, struct err *err);
+    /* Update of the main resource: status is already the old one. `spec_generation` below handles
+     * metadata.generation. */
+    int (*prepare_update)(struct strategy_ctx *c, val *obj, const val *old, struct err *err);
+    /* Update of status: everything but status (and what the hook puts back) is already the old one.
+     */
+    int (*prepare_status)(struct strategy_ctx *c, val *obj, const val *old, struct err *err);
+
+    /* Append causes; any cause makes the request fail with 422 Invalid. */
+    void (*validate)(struct strategy_ctx *c, const val *obj, val *causes);
+    void (*validate_update)(struct strategy_ctx *c, const val *obj, const val *old, val *causes);
+    void (*validate_status)(struct strategy_ctx *c, const val *obj, const val *old, val *causes);
+
+    /* Delete: seconds of grace (options' value or the kind's own); 0 deletes at once. NULL: 0. A
+     * positive answer marks the object (deletionTimestamp, deletionGracePeriodSeconds) and leaves
+     * the removal to its owner. -1: refused, err is filled. */
+    int64_t (*grace)(struct strategy_ctx *c, val *obj, const val *delete_options, struct err *err);
+    /* The object is really going: release what it held, by extra ops. */
+    int (*removed)(struct strategy_ctx *c, const val *obj, struct err *err);
+
+    /* Field selectors besides metadata.name and metadata.namespace; NULL-terminated. */
+    const char *const *fields;
+    struct str (*field)(const val *obj, struct str field);
+
+    /* kubectl get's table: columns (the last has name NULL) and one cell a column, pushed to cells.
+     * NULL: Name and Created At. */
+    const struct schema_column *columns;
+    void (*row)(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells);
+
+    bool spec_generation;  /* metadata.generation counts changes of anything but metadata and status
+                            */
+    bool has_status;       /* status is reset on create and kept on update of the main resource */
+    bool create_on_update; /* PUT to a missing name creates (upstream's AllowCreateOnUpdate) */
+    bool unconditional_update; /* PUT without resourceVersion is allowed */
+};
+
+/* The strategy of a kind; never NULL (kinds without one get a default). */
+const struct strategy *strategy_of(const struct schema_kind *kind);

@@ -1,0 +1,61 @@
+/* cache.h: an informer: list, then watch, and a local picture that is always some recent state of
+ * the server.
+ *
+ * The cache relists by itself after 410 and reconnects with back-off after errors; handlers see the
+ * differences only. Objects are immutable and shared: an `obj` reference stays valid while the
+ * cache moves on. Handlers run on the cache's feeding thread, one at a time, and must only hand
+ * over (mark a key dirty, wake a worker). The reading functions may be called on any thread. */
+#pragma once
+
+#include "client/client.h"
+
+/* One immutable object. The text is the server's JSON; the tree is parsed when first asked for and
+ * kept as long as somebody holds the obj_tree. */
+struct obj;
+struct obj *obj_new(
+    struct bytes *json,
+    struct err *err); /* takes no reference of the caller's; NULL: not an object with metadata */
+struct obj *obj_ref(struct obj *o);
+void obj_unref(struct obj *o);
+struct str obj_ns(const struct obj *o);
+struct str obj_name(const struct obj *o);
+struct str obj_uid(const struct obj *o);
+struct str obj_rv(const struct obj *o);
+struct str obj_key(const struct obj *o); /* "ns/name", or "name" when cluster-scoped: client-go's
+                                            MetaNamespaceKey */
+struct bytes *obj_json(const struct obj *o); /* borrowed */
+/* Parses into d; the caller may change the result, it is a copy. */
+val *obj_parse(const struct obj *o, struct doc *d);
+
+enum cache_change { CACHE_ADDED, CACHE_UPDATED, CACHE_DELETED };
+typedef void
+cache_handler(void *arg, enum cache_change change, struct obj *old,
+              struct obj *now); /* borrowed; old is NULL when added, now when deleted */
+
+/* An index maps an object to at most `max` strings (a label's value, the owner's uid,
+ * spec.nodeName); NULL entries end the list. The strings are views of what `v` holds. */
+typedef size_t cache_index_fn(const val *v, struct str *ret, size_t max);
+
+struct cache_config {
+    const struct resource *resource;
+    const char *ns;                              /* NULL: all */
+    const char *label_selector, *field_selector; /* NULL: none */
+    cache_index_fn *indexes[4];                  /* NULL ends */
+    cache_handler *handler;
+    void *arg;
+};
+
+struct cache;
+int cache_new(struct client *c, const struct cache_config *config, struct cache **ret,
+              struct err *err);
+void cache_start(struct cache *k);
+void cache_free(struct cache *k); /* stops; no handler runs after it returns */
+bool cache_wait_synced(struct cache *k, int64_t timeout_ms);
+bool cache_synced(const struct cache *k);
+struct obj *cache_get(struct cache *k, struct str key); /* a reference, or NULL */
+/* All, or those of an index entry, or those of a namespace, ordered by key. The caller unrefs each
+ * and frees the array. */
+size_t cache_all(struct cache *k, struct obj ***ret);
+size_t cache_by_index(struct cache *k, size_t index, struct str value, struct obj ***ret);
+size_t cache_in_ns(struct cache *k, struct str ns, struct obj ***ret);
+void obj_unref_all(struct obj **objs, size_t n); /* unrefs n and frees the array */

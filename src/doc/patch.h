@@ -1,0 +1,22 @@
+/* patch.h: the three patch types that name no owner. Server-side apply has a room of its own.
+ *
+ * Each takes the current object and gives the patched one as a new tree in d; the current one is
+ * not changed. */
+#pragma once
+
+#include "doc/schema.h"
+#include "doc/val.h"
+
+/* RFC 6902 as evanphx/json-patch does it (upstream's library): at most 10,000 operations, copies
+ * limited in size. 400 for malformed patches, 422 Invalid when an operation cannot be applied ("the
+ * server rejected our request due to an error in our request"). */
+int patch_json(struct doc *d, const val *current, const val *patch, val **ret, struct err *err);
+
+/* RFC 7386. */
+val *patch_merge(struct doc *d, const val *current, const val *patch);
+
+/* Strategic merge, k8s.io/apimachinery/pkg/util/strategicpatch: merge keys and strategies from the
+ * schema, $patch (replace, delete, merge), $deleteFromPrimitiveList, $setElementOrder, $retainKeys.
+ */
+int patch_strategic(struct doc *d, const struct schema *s, const val *current, const val *patch,
+                    val **ret, struct err *err);

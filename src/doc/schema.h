@@ -1,0 +1,126 @@
+/* schema.h: what a kind's documents look like, as data.
+ *
+ * A schema says the type of a value and, for an object, its fields; each field carries what
+ * upstream's API machinery knows about it: default, enum, list and map kind, merge keys, protobuf
+ * number. The built-in ones are generated from upstream's OpenAPI and protobuf definitions into
+ * schemas/ and compiled into constant tables; custom resources will build the same structures at
+ * run time. Everything here is immutable and may be used on any thread. */
+#pragma once
+
+#include "doc/val.h"
+
+enum schema_type {
+    SCHEMA_OBJECT, /* known fields */
+    SCHEMA_MAP,    /* string keys, values of `items` */
+    SCHEMA_ARRAY,  /* of `items` */
+    SCHEMA_STRING,
+    SCHEMA_BYTES, /* base64 in JSON, bytes in protobuf */
+    SCHEMA_BOOL,
+    SCHEMA_INT32,
+    SCHEMA_INT64,
+    SCHEMA_DOUBLE,
+    SCHEMA_QUANTITY,   /* resource.Quantity: a string in JSON; a number is accepted and becomes a
+                          string */
+    SCHEMA_TIME,       /* metav1.Time: RFC 3339, seconds */
+    SCHEMA_MICRO_TIME, /* metav1.MicroTime */
+    SCHEMA_DURATION,   /* metav1.Duration: Go's "1h2m" */
+    SCHEMA_INT_OR_STRING,
+    SCHEMA_FIELDS_V1, /* managedFields' fieldsV1: any JSON, raw JSON bytes in protobuf */
+    SCHEMA_RAW,       /* runtime.RawExtension, JSON: anything */
+};
+
+enum schema_list { /* x-kubernetes-list-type, x-kubernetes-map-type */
+                   SCHEMA_LIST_ATOMIC,
+                   SCHEMA_LIST_SET,
+                   SCHEMA_LIST_MAP, /* keyed by list_keys */
+                   SCHEMA_MAP_GRANULAR,
+                   SCHEMA_MAP_ATOMIC,
+};
+
+enum schema_patch { /* bits of x-kubernetes-patch-strategy */
+                    SCHEMA_PATCH_MERGE = 1,
+                    SCHEMA_PATCH_REPLACE = 2,
+                    SCHEMA_PATCH_RETAIN_KEYS = 4,
+};
+
+struct schema;
+
+struct schema_field {
+    const char *name; /* JSON name; "" for an embedded struct that protobuf has as a field and JSON
+                         does not */
+    const struct schema *schema;
+    const char *default_json;     /* NULL: none */
+    const char *const *enums;     /* NULL-terminated; NULL: any value */
+    const char *const *list_keys; /* SCHEMA_LIST_MAP: NULL-terminated */
+    const char *merge_key;        /* x-kubernetes-patch-merge-key, or NULL */
+    uint16_t proto;               /* protobuf field number; 0: not in protobuf */
+    uint8_t list;                 /* enum schema_list */
+    uint8_t patch;                /* enum schema_patch bits */
+    bool required;                /* in OpenAPI's "required" */
+    bool keep_empty;              /* Go writes it even when it is zero: no omitempty */
+    bool pointer; /* Go type is a pointer: zero differs from absent (protobuf presence) */
+};
+
+struct schema {
+    const char
+        *name; /* OpenAPI definition name, as io.k8s.api.core.v1.PodSpec; NULL for inline ones */
+    enum schema_type type;
+    const struct schema_field *fields; /* SCHEMA_OBJECT, in protobuf order */
+    size_t field_count;
+    const struct schema *items; /* SCHEMA_MAP, SCHEMA_ARRAY */
+    bool preserve_unknown;
+    bool embedded; /* an object with apiVersion, kind, metadata inside another */
+};
+
+/* A definition by its OpenAPI name, or NULL. */
+const struct schema *schema_find(struct str name);
+
+const struct schema_field *schema_field(const struct schema *s, struct str name);
+
+/* Decoding rules of encoding/json with upstream's field validation. `schema_check` walks v and
+ * reports what a Go decoder would: wrong types are an error (400, "json: cannot unmarshal string
+ * into Go struct field …" as upstream words it, in err->message); unknown and duplicate fields are
+ * collected into `strict` in upstream's words (`unknown field "spec.foo"`, `duplicate field
+ * "spec.a"`), one line each, and pruned from v. Null members of non-pointer fields are dropped as
+ * Go's zero values. */
+int schema_check(const struct schema *s, struct doc *d, val *v, struct buf *strict,
+                 struct err *err);
+
+/* Fills in the defaults that are constants. */
+void schema_default(const struct schema *s, struct doc *d, val *v);
+
+/* Errors that the generated validation knows: required, unsupported values (enums). Appends to
+ * `causes`, an array in the form of metav1.StatusCause ({reason, message, field}), in upstream's
+ * words (`Required value`, `Unsupported value: "x": supported values: …`). */
+void schema_validate(const struct schema *s, const val *v, const char *path, struct doc *d,
+                     val *causes);
+
+/* Kubernetes protobuf (k8s\0 envelope with runtime.Unknown). Decoding gives the JSON form;
+ * `ret_type` receives {apiVersion, kind} of the envelope. Limits as in val.h. Encoding is the
+ * reverse; both follow Go's generated marshalers (field order, map key order). */
+int schema_decode_proto(const struct schema *s, struct doc *d, struct str body, val **ret,
+                        struct err *err);
+int schema_proto_type(struct str body, struct str *ret_api_version, struct str *ret_kind,
+                      struct str *ret_raw, struct err *err);
+int schema_encode_proto(const struct schema *s, const val *v, struct buf *b, struct err *err);
+
+/* --- the kinds --- */
+struct schema_column { /* one of upstream's table columns, for kubectl get */
+    const char *name, *type, *format, *description;
+    int priority; /* 0: always, 1: -o wide */
+};
+
+struct schema_kind {
+    const char *group, *version; /* "" is the core group */
+    const char *kind, *list_kind;
+    const char *resource, *singular;
+    const char *const *short_names; /* NULL-terminated */
+    const char *const *categories;
+    const char *const *subresources; /* "status", "scale", "log", … */
+    const char *const *verbs;        /* discovery order */
+    const struct schema *schema;
+    bool namespaced;
+};
+
+/* All built-in kinds, in discovery order; the last has kind == NULL. */
+extern const struct schema_kind schema_kinds[];

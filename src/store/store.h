@@ -1,0 +1,146 @@
+/* store.h: the revisioned store under the API server.
+ *
+ * Keys are ordered byte strings, values are bytes. Every committed write has its own revision, one
+ * higher than the last; the first is 2 (as with etcd, where an empty store is at 1). A key
+ * remembers the revision that created it and the one that changed it last. Old values stay readable
+ * until compaction, so a range can be read page by page at one revision, and a watch can start in
+ * the past.
+ *
+ * One committer thread carries out writes, many in one transaction with one fsync; a write's
+ * callback runs after the fsync. Readers take snapshots and never wait. The interface says nothing
+ * of LMDB, so that etcd fits behind it.
+ *
+ * Crash rule: after the callback said STORE_OK the write survives kill -9 and power loss; a write
+ * without a callback may or may not have happened. */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+struct store;
+
+struct store_config {
+    const char *dir;       /* made when missing, mode 0700 */
+    size_t map_bytes;      /* upper bound of the store's size; 0: 64 GiB of address space */
+    int64_t history_count; /* compaction keeps at least this many revisions; 0: 10,000 … */
+    int64_t history_ms; /* … and those younger than this; 0: 300,000 (as kube-apiserver's compaction
+                           interval) … */
+    size_t history_bytes; /* … but drops the oldest past this many bytes of superseded values; 0: 64
+                             MiB */
+    bool no_sync;         /* tests and simulations only */
+};
+
+int store_open(const struct store_config *config, struct store **ret, struct err *err);
+void store_close(struct store *s); /* finishes submitted writes first */
+
+int64_t store_revision(struct store *s);  /* the last committed one; any thread */
+int64_t store_compacted(struct store *s); /* reads below this revision are 410 */
+
+/* --- reading: any thread; a snapshot stays on the thread that made it and is short-lived (it pins
+ * pages) --- */
+struct store_snap;
+
+struct store_kv {
+    struct str key,
+        value; /* valid until the snapshot ends or, with an iterator, until the next step */
+    int64_t create_rev, mod_rev;
+};
+
+/* rev 0: the newest. Otherwise the state at that revision: 410 Expired with etcd's "required
+ * revision has been compacted" when it is too old, 500 when it lies in the future. */
+int store_snap_begin(struct store *s, int64_t rev, struct store_snap **ret, struct err *err);
+void store_snap_end(struct store_snap *snap); /* NULL is fine */
+int64_t store_snap_revision(const struct store_snap *snap);
+
+/* 1: found, 0: not there. */
+int store_get(struct store_snap *snap, struct str key, struct store_kv *ret);
+
+/* Ordered walk over start <= key < end; an empty end means no bound. */
+struct store_iter;
+struct store_iter *store_range(struct store_snap *snap, struct str start, struct str end);
+bool store_next(struct store_iter *it, struct store_kv *ret);
+void store_iter_free(struct store_iter *it);
+int64_t store_count(struct store_snap *snap, struct str start, struct str end); /* how many keys */
+
+/* --- writing --- */
+enum store_op_type {
+    STORE_PUT, /* create or replace */
+    STORE_DELETE,
+    STORE_CHECK, /* precondition only */
+};
+
+enum { STORE_ANY = -1, STORE_ABSENT = 0 };
+
+struct store_op {
+    enum store_op_type type;
+    struct str key;
+    struct bytes *value; /* STORE_PUT; the store takes its own reference */
+    /* Where in value the decimal digits of the new revision are put in (they are inserted, nothing
+     * is overwritten); -1: nowhere. This is how an object's bytes get their
+     * metadata.resourceVersion, which only the committer knows. */
+    int64_t revision_at;
+    int64_t expect; /* the key's mod_rev, or STORE_ABSENT, or STORE_ANY */
+};
+
+enum store_result {
+    STORE_OK,
+    STORE_CONFLICT, /* an expectation did not hold; failed_op says which one */
+    STORE_FAILED,   /* disk full, I/O error: err is filled */
+};
+
+/* One atomic write; lives in the caller's memory until done was called. All its changes get one
+ * revision. done runs on the committer's thread and must only hand over (loop_post, futex). */
+struct store_write {
+    struct store_write *next; /* the store's */
+    struct store_op *ops;
+    size_t op_count;
+    void (*done)(struct store_write *w);
+    /* results */
+    enum store_result result;
+    size_t failed_op;
+    int64_t revision;
+    struct bytes
+        *first_value; /* what the first PUT stored, revision included; the receiver unrefs it */
+    struct err err;
+};
+
+void store_submit(struct store *s, struct store_write *w); /* any thread */
+void store_commit(struct store *s,
+                  struct store_write *w); /* the same, waiting; done is not called */
+
+/* --- watching --- */
+enum store_event_type { STORE_CREATED, STORE_MODIFIED, STORE_DELETED };
+
+/* One change of one key. Shared by all watchers; immutable but for `derived`. */
+struct store_event {
+    int64_t revision;
+    enum store_event_type type;
+    struct str key;
+    struct bytes *value;     /* after the change; NULL when deleted */
+    struct bytes *prev;      /* before it; NULL when created */
+    _Atomic(void *) derived; /* a place for the reader's own cached view (labels, fields); set once
+                                by compare-and-swap, freed by derived_free */
+    void (*derived_free)(void *);
+};
+
+struct store_batch { /* the events of one commit, in order */
+    atomic_uint refs;
+    size_t count;
+    struct store_event events[];
+};
+void store_batch_unref(struct store_batch *b);
+struct store_batch *store_batch_ref(struct store_batch *b);
+
+/* fn gets every batch committed after the subscription, in order, on the committer's thread, and
+ * must only hand over. The answer is the revision up to which history has to be read to have seen
+ * everything. */
+struct store_sub;
+struct store_sub *store_subscribe(struct store *s, void (*fn)(void *arg, struct store_batch *b),
+                                  void *arg, int64_t *ret_revision);
+void store_unsubscribe(struct store_sub *sub); /* fn is not running any more when this returns */
+
+/* Events with after < revision <= upto whose key has the prefix, oldest first, at most `limit` (0:
+ * all), as one batch (NULL: none). *ret_next is the revision up to which the answer is complete.
+ * 410 Expired when `after` is older than the history. */
+int store_history(struct store *s, int64_t after, int64_t upto, struct str prefix, size_t limit,
+                  struct store_batch **ret, int64_t *ret_next, struct err *err);
