@@ -75,6 +75,17 @@ struct strategy {
     /* The object is really going: release what it held, by extra ops. */
     int (*removed)(struct strategy_ctx *c, const val *obj, struct err *err);
 
+    /* More that keeps a deleted object in the store besides metadata.finalizers (a namespace's
+     * spec.finalizers). NULL: nothing. */
+    bool (*held)(const val *obj);
+
+    /* A kind that is answered and never stored (TokenReview, SelfSubjectAccessReview): turns the
+     * object that was posted into the answer. */
+    int (*review)(struct strategy_ctx *c, val *obj, struct err *err);
+    /* POST to a subresource that is answered and not stored (serviceaccounts/token): c->subresource
+     * names it, body becomes the answer, parent is the stored object. */
+    int (*post_sub)(struct strategy_ctx *c, val *body, const val *parent, struct err *err);
+
     /* Field selectors besides metadata.name and metadata.namespace; NULL-terminated. */
     const char *const *fields;
     struct str (*field)(const val *obj, struct str field);
@@ -89,6 +100,8 @@ struct strategy {
     bool has_status;       /* status is reset on create and kept on update of the main resource */
     bool create_on_update; /* PUT to a missing name creates (upstream's AllowCreateOnUpdate) */
     bool unconditional_update; /* PUT without resourceVersion is allowed */
+    bool return_deleted;       /* DELETE answers with the object, not a Status (upstream's
+                                  ReturnDeletedObject) */
 };
 
 /* The strategy of a kind; never NULL (kinds without one get a default). */
