@@ -14,6 +14,16 @@
 
 struct api;
 struct api_user;
+struct token_issuer;
+
+/* What the server was configured with, as far as kinds care. */
+struct strategy_config {
+    struct str service_cidr;           /* "10.96.0.0/16"; empty: STRATEGY_SERVICE_CIDR */
+    int node_port_min, node_port_max;  /* 0: 30000 to 32767 */
+    const struct token_issuer *tokens; /* NULL: no service-account tokens */
+};
+
+#define STRATEGY_SERVICE_CIDR "10.96.0.0/16"
 
 struct strategy_ctx {
     struct api *api;
@@ -22,6 +32,7 @@ struct strategy_ctx {
     struct arena *arena;     /* lives as long as the request */
     struct store_snap *snap; /* the state that the request sees */
     struct world *world;
+    const struct strategy_config *config; /* NULL: all defaults */
     const struct api_user *user;
     struct str ns, name; /* name may be empty on create with generateName, until it was generated */
     const char *subresource; /* NULL: the main resource */
@@ -40,6 +51,12 @@ void strategy_add_op(struct strategy_ctx *c, enum store_op_type type, struct str
 /* The object of another kind, parsed into c->d, or NULL. */
 val *strategy_lookup(struct strategy_ctx *c, const char *group, const char *resource, struct str ns,
                      struct str name);
+
+/* A context outside of a write, for authentication and authorization: the state of now, nothing
+ * can be added to it. d and arena are the caller's; close ends the snapshot. */
+int strategy_ctx_open(struct strategy_ctx *c, struct api *api, struct doc *d, struct arena *arena,
+                      struct err *err);
+void strategy_ctx_close(struct strategy_ctx *c);
 
 /* Adds {reason, message, field} to causes: reason is a metav1.CauseType (FieldValueInvalid,
  * FieldValueRequired, FieldValueForbidden, …), the message has upstream's field.Error form without
@@ -86,6 +103,12 @@ struct strategy {
      * names it, body becomes the answer, parent is the stored object. */
     int (*post_sub)(struct strategy_ctx *c, val *body, const val *parent, struct err *err);
 
+    /* PUT, PATCH or POST to a subresource that changes the stored object (pods/binding,
+     * namespaces/finalize): c->subresource names it, obj is a copy of the stored object to be
+     * changed by what body says. validate_update is not asked. NULL: no such subresource.
+     * pods/eviction is not one: it deletes with body's deleteOptions. */
+    int (*change_sub)(struct strategy_ctx *c, val *obj, const val *body, struct err *err);
+
     /* Field selectors besides metadata.name and metadata.namespace; NULL-terminated. */
     const char *const *fields;
     struct str (*field)(const val *obj, struct str field);
@@ -103,6 +126,9 @@ struct strategy {
     bool return_deleted;       /* DELETE answers with the object, not a Status (upstream's
                                   ReturnDeletedObject) */
 };
+
+/* The cells of a kind without columns and row of its own. */
+extern const struct schema_column strategy_default_columns[];
 
 /* The strategy of a kind; never NULL (kinds without one get a default). */
 const struct strategy *strategy_of(const struct schema_kind *kind);
