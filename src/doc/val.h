@@ -20,7 +20,7 @@
 typedef yyjson_mut_val val;
 
 struct doc {
-    yyjson_mut_doc *d;
+    yyjson_mut_doc *d; /* NULL until something is made in it */
 };
 
 enum {
@@ -112,23 +112,51 @@ val *val_path(const val *v, const char *const *path);
 #define VAL_BOOL(v, ...) val_bool(VAL_PATH(v, __VA_ARGS__))
 val *val_at(const val *arr, size_t i); /* linear */
 
-/* Walks: `VAL_FOR(arr, item)` and `VAL_EACH(obj, key, member)` (key is a val; val_str(key)). The
- * container must not change inside. */
+/* Walks: `VAL_FOR(arr, item)` and `VAL_EACH(obj, key, member)` (key is a val; val_str(key)).
+ * `break` and `continue` do what they say. The container must not change inside. */
 #define VAL_FOR(arr, item)                                                                         \
-    for (struct val_walk item##_w = val_walk_arr(arr); item##_w.left; item##_w.left = 0)           \
+    for (struct val_walk item##_w = val_walk_arr(arr); item##_w.open; item##_w.open = false)       \
         for (val * item; (item = val_walk_next(&item##_w));)
 #define VAL_EACH(obj, key, member)                                                                 \
-    for (struct val_walk key##_w = val_walk_obj(obj); key##_w.left; key##_w.left = 0)              \
+    for (struct val_walk key##_w = val_walk_obj(obj); key##_w.open; key##_w.open = false)          \
         for (val * key, *member; (key = val_walk_next_key(&key##_w, &member));)
 
 struct val_walk {
-    val *at;
-    size_t left; /* plus one while the walk is open */
+    val *at;     /* the next element or key */
+    size_t left; /* how many are to come */
+    bool open;   /* ends the outer loop of the two that a macro makes */
 };
-struct val_walk val_walk_arr(const val *arr);
-struct val_walk val_walk_obj(const val *obj);
-val *val_walk_next(struct val_walk *w);
-val *val_walk_next_key(struct val_walk *w, val **ret_member);
+
+static inline struct val_walk val_walk_arr(const val *arr)
+{
+    val *v = (val *)arr;
+    return (struct val_walk){yyjson_mut_arr_get_first(v), yyjson_mut_arr_size(v), true};
+}
+static inline struct val_walk val_walk_obj(const val *obj)
+{
+    val *v = (val *)obj;
+    size_t n = yyjson_mut_obj_size(v);
+    return (struct val_walk){n ? ((val *)v->uni.ptr)->next->next : NULL, n, true};
+}
+static inline val *val_walk_next(struct val_walk *w)
+{
+    if (w->left == 0)
+        return NULL;
+    val *v = w->at;
+    w->left--;
+    w->at = v->next;
+    return v;
+}
+static inline val *val_walk_next_key(struct val_walk *w, val **ret_member)
+{
+    if (w->left == 0)
+        return NULL;
+    val *key = w->at;
+    w->left--;
+    *ret_member = key->next;
+    w->at = key->next->next;
+    return key;
+}
 
 bool val_eq(const val *a,
             const val *b); /* deep; member order does not matter, 1 and 1.0 are equal */
