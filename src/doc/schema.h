@@ -27,6 +27,11 @@ enum schema_type {
     SCHEMA_INT_OR_STRING,
     SCHEMA_FIELDS_V1, /* managedFields' fieldsV1: any JSON, raw JSON bytes in protobuf */
     SCHEMA_RAW,       /* runtime.RawExtension, JSON: anything */
+    /* JSONSchemaPropsOr…, of `items`: a schema, or a boolean, an array of schemas, an array of
+     * strings. */
+    SCHEMA_PROPS_OR_BOOL,
+    SCHEMA_PROPS_OR_ARRAY,
+    SCHEMA_PROPS_OR_STRINGS,
 };
 
 enum schema_list { /* x-kubernetes-list-type, x-kubernetes-map-type */
@@ -49,8 +54,14 @@ struct schema_field {
     const char *name; /* JSON name; "" for an embedded struct that protobuf has as a field and JSON
                          does not */
     const struct schema *schema;
-    const char *default_json;     /* NULL: none */
-    const char *const *enums;     /* NULL-terminated; NULL: any value */
+    const char *go_type; /* as in Go's error messages; NULL: it follows from the schema */
+    /* NULL: none. The default of an object that Go always has (no pointer) is merged in member by
+     * member. */
+    const char *default_json;
+    /* NULL: the default always applies. "type=A|B": only while the string member `type` beside it
+     * has one of the values; "type=": while it was absent or empty before defaulting. */
+    const char *default_when;
+    const char *const *enums;     /* NULL-terminated, for an array: of its items; NULL: any value */
     const char *const *list_keys; /* SCHEMA_LIST_MAP: NULL-terminated */
     const char *merge_key;        /* x-kubernetes-patch-merge-key, or NULL */
     uint16_t proto;               /* protobuf field number; 0: not in protobuf */
@@ -67,9 +78,15 @@ struct schema {
     enum schema_type type;
     const struct schema_field *fields; /* SCHEMA_OBJECT, in protobuf order */
     size_t field_count;
-    const struct schema *items; /* SCHEMA_MAP, SCHEMA_ARRAY */
+    const struct schema *items; /* SCHEMA_MAP, SCHEMA_ARRAY, SCHEMA_PROPS_… */
+    /* All JSON members, those of embedded structs too, sorted by name: schema_field's index. */
+    const struct schema_field *const *by_name;
+    uint16_t by_name_count;
+    uint8_t map; /* enum schema_list, of an object: granular or atomic */
     bool preserve_unknown;
     bool embedded; /* an object with apiVersion, kind, metadata inside another */
+    bool boxed; /* an array that protobuf wraps in a message, its items in field 1 (ExtraValue) */
+    bool has_defaults; /* this schema, or one below it, has a default */
 };
 
 /* A definition by its OpenAPI name, or NULL. */
@@ -110,17 +127,32 @@ struct schema_column { /* one of upstream's table columns, for kubectl get */
     int priority; /* 0: always, 1: -o wide */
 };
 
+struct schema_subresource {
+    const char *name;                   /* "status", "scale", "log", … */
+    const char *group, *version, *kind; /* what it answers, as in discovery */
+    const char *const *verbs;
+    const struct schema *schema;
+};
+
 struct schema_kind {
     const char *group, *version; /* "" is the core group */
     const char *kind, *list_kind;
     const char *resource, *singular;
-    const char *const *short_names; /* NULL-terminated */
+    const char *const *short_names; /* NULL-terminated, never NULL; so are the next three */
     const char *const *categories;
     const char *const *subresources; /* "status", "scale", "log", … */
     const char *const *verbs;        /* discovery order */
     const struct schema *schema;
+    const struct schema *list_schema;                  /* NULL when there is no list */
+    const struct schema_subresource *subresource_info; /* the last has name NULL; never NULL */
+    const char *storage_version_hash;                  /* discovery's; NULL: none */
     bool namespaced;
 };
 
 /* All built-in kinds, in discovery order; the last has kind == NULL. */
 extern const struct schema_kind schema_kinds[];
+
+/* What a document with this apiVersion ("apps/v1") and kind holds: a kind, its list, what a
+ * subresource takes (Scale, Eviction, TokenRequest, …), or a kind of meta/v1 that every group has
+ * (DeleteOptions, Status, List, …). NULL: none of them. */
+const struct schema *schema_of_kind(struct str api_version, struct str kind);
