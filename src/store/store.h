@@ -89,7 +89,10 @@ enum store_result {
 };
 
 /* One atomic write; lives in the caller's memory until done was called. All its changes get one
- * revision. done runs on the committer's thread and must only hand over (loop_post, futex). */
+ * revision; a write that changes nothing (checks, a delete of what is not there) takes none and
+ * reports the current one. A key is changed at most once in it. Keys have 1 to 501 bytes (a NUL
+ * counts twice), values at most 16 MiB, a write 4,096 ops; else it is STORE_FAILED, 400 or 413.
+ * done runs on the committer's thread and must only hand over (loop_post, futex). */
 struct store_write {
     struct store_write *next; /* the store's */
     struct store_op *ops;
@@ -132,15 +135,19 @@ void store_batch_unref(struct store_batch *b);
 struct store_batch *store_batch_ref(struct store_batch *b);
 
 /* fn gets every batch committed after the subscription, in order, on the committer's thread, and
- * must only hand over. The answer is the revision up to which history has to be read to have seen
- * everything. */
+ * must only hand over; it takes its own reference. Readers see the new revision before fn runs, and
+ * the writers' callbacks run after it: whoever heard STORE_OK finds the write in every snapshot,
+ * and its event has been handed to every subscriber. fn must not subscribe or unsubscribe. The
+ * answer is the revision up to which history has to be read to have seen everything. */
 struct store_sub;
 struct store_sub *store_subscribe(struct store *s, void (*fn)(void *arg, struct store_batch *b),
                                   void *arg, int64_t *ret_revision);
 void store_unsubscribe(struct store_sub *sub); /* fn is not running any more when this returns */
 
 /* Events with after < revision <= upto whose key has the prefix, oldest first, at most `limit` (0:
- * all), as one batch (NULL: none). *ret_next is the revision up to which the answer is complete.
+ * all), as one batch (NULL: none). A limited answer is also cut at about 8 MiB, but never within a
+ * revision. *ret_next is the revision up to which the answer is complete; ask again from there. The
+ * newest 4 MiB come from memory, older ones are rebuilt from the store.
  * 410 Expired when `after` is older than the history. */
 int store_history(struct store *s, int64_t after, int64_t upto, struct str prefix, size_t limit,
                   struct store_batch **ret, int64_t *ret_next, struct err *err);

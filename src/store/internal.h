@@ -1,0 +1,120 @@
+/* internal.h: what the files of the store share. Nobody else includes it.
+ *
+ *   store.c   opening, closing, the queue of writes
+ *   commit.c  the committer: checks, applies and commits groups of writes
+ *   compact.c forgets old versions, a bounded number at a time
+ *   snap.c    snapshots, gets and ranges
+ *   watch.c   batches of events, subscriptions, recent and old history
+ *
+ * Order of a commit: LMDB's sync, then the new revision is visible to readers, then subscribers get
+ * the batch, then the writers' callbacks run. So a writer that heard STORE_OK finds its write in
+ * every snapshot, and its event is already on the way to every watcher. */
+#pragma once
+
+#include <lmdb.h>
+#include <pthread.h>
+
+#include "base/list.h"
+#include "store/record.h"
+#include "store/store.h"
+
+enum {
+    SNAP_POOL = 64,
+    MAX_READERS = 1024,       /* snapshots at once */
+    RECENT_SLOTS = 512,       /* the newest values, to share them as `prev` of the next event */
+    RECENT_MAX_VALUE = 16384, /* larger ones are not held */
+    RING_BATCHES = 4096,
+    RING_BYTES = 4 << 20,
+    AGE_SAMPLES = 64,
+    GROUP_WRITES = 512, /* bounds of one transaction */
+    GROUP_BYTES = 4 << 20,
+};
+
+struct recent {
+    int64_t rev;
+    uint64_t hash;
+    struct bytes *value;
+};
+
+struct age_sample {
+    int64_t at_ms, rev;
+};
+
+struct store {
+    MDB_env *env;
+    MDB_dbi kv, hist, log, meta;
+    struct store_config config;
+    int lock_fd;
+    _Atomic int64_t revision, compacted;
+    _Atomic(struct store_snap *) pool[SNAP_POOL];
+
+    pthread_t committer;
+    pthread_mutex_t queue_lock;
+    pthread_cond_t queue_wake;
+    struct store_write *queue, **queue_end;
+    bool closing, waiting;
+
+    /* The committer's own. */
+    struct store_state state; /* as committed */
+    struct recent recent[RECENT_SLOTS];
+    struct age_sample ages[AGE_SAMPLES]; /* oldest first */
+    size_t age_count;
+    struct buf scratch;
+
+    pthread_mutex_t publish_lock;
+    struct list subs;
+    int64_t published;                      /* subscribers have all up to here */
+    struct store_batch *ring[RING_BATCHES]; /* the newest batches, from ring_at on */
+    size_t ring_at, ring_count, ring_bytes;
+    int64_t ring_floor; /* the ring has all events after this revision */
+};
+
+/* --- LMDB in the project's terms --- */
+static inline MDB_val mdb_of(struct str s)
+{
+    return (MDB_val){s.n, (void *)s.p};
+}
+
+static inline struct str mdb_str(MDB_val v)
+{
+    return (struct str){v.mv_data, v.mv_size};
+}
+
+int store_mdb_err(struct err *err, int rc, const char *what); /* fills err, returns -1 */
+
+/* --- store.c --- */
+int store_state_read(struct store *s, MDB_txn *txn, struct store_state *ret);
+int store_state_write(struct store *s, MDB_txn *txn, const struct store_state *state);
+/* What was submitted, oldest first; NULL after timeout_ms (-1: waits) or, with *ret_closing, when
+ * the store closes and nothing is left. */
+struct store_write *store_queue_take(struct store *s, int64_t timeout_ms, bool *ret_closing);
+
+/* --- commit.c --- */
+void *store_committer(void *s);
+
+/* --- compact.c --- */
+/* Forgets up to `max` superseded versions that are past the limits of the configuration. Returns an
+ * LMDB code; *ret_done counts what was forgotten. */
+int compact_step(struct store *s, MDB_txn *txn, struct store_state *state, size_t max,
+                 size_t *ret_done);
+void compact_note_age(struct store *s, int64_t now_ms, int64_t rev);
+
+/* --- snap.c --- */
+/* The version of key that was valid at rev, in the snapshot. Old versions are rebuilt in out. */
+bool snap_version(struct store_snap *snap, struct str key, int64_t rev, struct buf *out,
+                  struct store_kv *ret);
+MDB_txn *snap_txn(struct store_snap *snap);
+int64_t snap_compacted(const struct store_snap *snap);
+void snap_pool_done(struct store *s);
+
+/* --- watch.c --- */
+/* Events gather here before they are one batch. Keys are borrowed, values owned. */
+struct event_list {
+    struct store_event *events;
+    size_t count, cap;
+};
+void event_list_add(struct event_list *l, const struct store_event *e); /* takes value and prev */
+void event_list_done(struct event_list *l);
+struct store_batch *event_list_batch(struct event_list *l); /* NULL when empty; l is empty then */
+void watch_publish(struct store *s, struct store_batch *b, int64_t revision); /* takes b */
+void watch_done(struct store *s);
