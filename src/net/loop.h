@@ -17,10 +17,10 @@ struct loop_io;
 
 typedef void loop_io_fn(void *arg, uint32_t events); /* events: EPOLL* bits */
 
-int loop_new(struct loop **ret, struct err *err);
-void loop_free(struct loop *l);            /* not while it runs */
-void loop_run(struct loop *l);             /* until loop_stop */
-void loop_stop(struct loop *l);            /* any thread */
+int loop_new(struct loop **ret, struct err *err); /* SIGPIPE is ignored from then on */
+void loop_free(struct loop *l); /* not while it runs; deferred tasks that still wait run first */
+void loop_run(struct loop *l);  /* until loop_stop */
+void loop_stop(struct loop *l); /* any thread */
 int64_t loop_now_ms(const struct loop *l); /* monotonic, read once a turn */
 
 /* fd stays the caller's; it must be non-blocking. */
@@ -48,3 +48,18 @@ struct loop_msg {
     void (*fn)(struct loop_msg *m);
 };
 void loop_post(struct loop *l, struct loop_msg *m);
+
+/* A task is embedded in its owner and zeroed before first use. It runs once, on the loop's thread,
+ * behind the callbacks of this turn and before the loop sleeps: for work that should be done once
+ * for many causes (flushing what several answers wrote), and for freeing what callers up the stack
+ * still hold. Deferring one that already waits changes its fn only. */
+struct loop_task {
+    struct loop_task *prev, *next;
+    void (*fn)(struct loop_task *t);
+};
+void loop_defer(struct loop *l, struct loop_task *t, void (*fn)(struct loop_task *t));
+void loop_undefer(struct loop *l, struct loop_task *t); /* one that does not wait is fine */
+
+/* LOOP_SCRATCH bytes that a callback may read into; the next callback overwrites them. */
+enum { LOOP_SCRATCH = 64 * 1024 };
+char *loop_scratch(struct loop *l);
