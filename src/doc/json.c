@@ -203,7 +203,16 @@ static void put_plain(const struct shortest *s, struct buf *b)
     }
 }
 
-/* encoding/json: plain between 1e-6 and 1e21, otherwise an exponent of one digit or more. */
+static void put_exponent(const struct shortest *s, int min_digits, struct buf *b)
+{
+    buf_putc(b, s->digits[0]);
+    if (s->count > 1)
+        buf_putc(b, '.');
+    buf_append(b, s->digits + 1, (size_t)s->count - 1);
+    buf_printf(b, "e%c%0*d", s->exponent < 0 ? '-' : '+', min_digits, abs(s->exponent));
+}
+
+/* encoding/json: plain between 1e-6 and 1e21. */
 void real_write_json(double r, struct buf *b)
 {
     if (!isfinite(r)) {
@@ -213,15 +222,21 @@ void real_write_json(double r, struct buf *b)
     struct shortest s = real_shortest(r, false);
     if (s.negative)
         buf_putc(b, '-');
-    if (r == 0 || (fabs(r) >= 1e-6 && fabs(r) < 1e21)) {
+    if (r == 0 || (fabs(r) >= 1e-6 && fabs(r) < 1e21))
         put_plain(&s, b);
-        return;
-    }
-    buf_putc(b, s.digits[0]);
-    if (s.count > 1)
-        buf_putc(b, '.');
-    buf_append(b, s.digits + 1, (size_t)s.count - 1);
-    buf_printf(b, "e%c%d", s.exponent < 0 ? '-' : '+', abs(s.exponent));
+    else
+        put_exponent(&s, 1, b);
+}
+
+void real_write_short(double r, bool single, struct buf *b)
+{
+    struct shortest s = real_shortest(r, single);
+    if (s.negative)
+        buf_putc(b, '-');
+    if (s.exponent < -4 || s.exponent >= 6)
+        put_exponent(&s, 2, b);
+    else
+        put_plain(&s, b);
 }
 
 static void write_number(const val *v, struct buf *b)

@@ -99,7 +99,7 @@ const char *val_type_name(const val *v)
 }
 
 /* The key of the last member of that name: encoding/json lets the last one win. */
-static val *find_key(const val *obj, struct str name)
+val *val_get_key(const val *obj, struct str name)
 {
     val *found = NULL;
     VAL_EACH(obj, key, member)
@@ -110,7 +110,7 @@ static val *find_key(const val *obj, struct str name)
 
 val *val_get_str(const val *obj, struct str key)
 {
-    val *found = find_key(obj, key);
+    val *found = val_get_key(obj, key);
     return found ? found->next : NULL;
 }
 
@@ -189,7 +189,7 @@ static int eq_in_order(const val *a, const val *b)
         if (!str_eq(val_str(key_a), val_str(key_b)))
             return -1;
         if (!val_eq(value_a, value_b))
-            return find_key(a, val_str(key_a)) == key_a ? 0 : -1;
+            return val_get_key(a, val_str(key_a)) == key_a ? 0 : -1;
     }
     return 1;
 }
@@ -252,6 +252,11 @@ val *val_new_int(struct doc *d, int64_t i)
     return i >= 0 ? yyjson_mut_uint(memory(d), (uint64_t)i) : yyjson_mut_sint(memory(d), i);
 }
 
+val *val_new_uint(struct doc *d, uint64_t u)
+{
+    return yyjson_mut_uint(memory(d), u);
+}
+
 val *val_new_real(struct doc *d, double r)
 {
     return yyjson_mut_real(memory(d), r);
@@ -301,7 +306,7 @@ val *val_copy(struct doc *d, const val *v)
 /* --- changing --- */
 val *val_set_str(struct doc *d, val *obj, struct str key, val *v)
 {
-    val *old_key = find_key(obj, key);
+    val *old_key = val_get_key(obj, key);
     if (old_key) {
         v->next = old_key->next->next;
         old_key->next = v;

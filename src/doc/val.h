@@ -41,6 +41,11 @@ int doc_parse_json(struct doc *doc, struct str text, val **ret, struct err *err)
  * merges; an empty text is null. Aliases may not multiply the size beyond the limits above. */
 int doc_parse_yaml(struct doc *doc, struct str text, val **ret, struct err *err);
 
+/* The same for strict decoding: of duplicate keys the last one stands, and each is reported to
+ * `duplicates` as go-yaml words it (`line 3: key "a" already set in map`), one a line. */
+int doc_parse_yaml_strict(struct doc *doc, struct str text, val **ret, struct buf *duplicates,
+                          struct err *err);
+
 /* Walks the documents of a YAML stream that "---" lines separate, as kubectl does; the parts are
  * views of rest. JSON texts pass through the same loop. */
 bool doc_next_yaml(struct str *rest, struct str *ret_part);

@@ -11,11 +11,15 @@ val *doc_alloc_vals(struct doc *doc, size_t count);
 /* A string value of text that lives as long as the doc. */
 val *val_new_static(struct doc *doc, struct str s);
 
+val *val_new_uint(struct doc *doc, uint64_t u);
+
+/* The key value of a member (the last of duplicates), or NULL; the member is its `next`. */
+val *val_get_key(const val *obj, struct str name);
+
 /* Levels of nesting: 0 for a scalar, 1 for a container of scalars. */
 size_t val_depth(const val *v);
 
-/* Text after which no two reals are the same, as strconv.FormatFloat(r, 'g', -1, bits) would split
- * it: digits without a point, and the power of ten of the first one. */
+/* The fewest digits that give back the number, and the power of ten of the first one. */
 struct shortest {
     char digits[24];
     int count;
@@ -24,6 +28,8 @@ struct shortest {
 };
 struct shortest real_shortest(double r, bool single);
 void real_write_json(double r, struct buf *b);
+/* strconv.FormatFloat(r, 'g', -1, 64 or 32) of a finite number. */
+void real_write_short(double r, bool single, struct buf *b);
 
 /* Where a JSON text goes wrong, in the words of Go's encoding/json. False when its grammar is
  * right. */
