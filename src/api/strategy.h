@@ -7,6 +7,7 @@
  * are pkg/registry/<group>/<kind>/strategy.go and pkg/apis/<group>/validation. */
 #pragma once
 
+#include "api/names.h"
 #include "base/clock.h"
 #include "doc/schema.h"
 #include "doc/selector.h"
@@ -117,6 +118,8 @@ struct strategy {
      * NULL: Name and Created At. */
     const struct schema_column *columns;
     void (*row)(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells);
+
+    enum name_form name_form; /* what metadata.name must be */
 
     bool spec_generation;  /* metadata.generation counts changes of anything but metadata and status
                             */

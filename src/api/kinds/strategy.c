@@ -2,7 +2,7 @@
 #include "api/kinds/kinds.h"
 
 static const struct strategy *const strategies[] = {
-    NULL,
+    &pod_strategy,
 };
 
 const struct schema_column strategy_default_columns[] = {
@@ -15,7 +15,7 @@ static const struct strategy default_strategy = {.unconditional_update = true};
 
 const struct strategy *strategy_of(const struct schema_kind *kind)
 {
-    for (size_t i = 0; i < ARRAY_LEN(strategies) && strategies[i]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(strategies); i++)
         if (strcmp(strategies[i]->resource, kind->resource) == 0 &&
             strcmp(strategies[i]->group, kind->group) == 0)
             return strategies[i];
