@@ -19,21 +19,26 @@ const struct schema *schema_find(struct str name)
     return NULL;
 }
 
-const struct schema_field *schema_field(const struct schema *s, struct str name)
+ssize_t schema_field_index(const struct schema *s, struct str name)
 {
     size_t low = 0, high = s ? s->by_name_count : 0;
     while (low < high) {
         size_t mid = (low + high) / 2;
-        const struct schema_field *f = s->by_name[mid];
-        int order = str_cmp(name, str_of(f->name));
+        int order = str_cmp(name, str_of(s->by_name[mid]->name));
         if (order == 0)
-            return f;
+            return (ssize_t)mid;
         if (order < 0)
             high = mid;
         else
             low = mid + 1;
     }
-    return NULL;
+    return -1;
+}
+
+const struct schema_field *schema_field(const struct schema *s, struct str name)
+{
+    ssize_t i = schema_field_index(s, name);
+    return i < 0 ? NULL : s->by_name[i];
 }
 
 static bool is_version(struct str api_version, const char *group, const char *version)

@@ -67,6 +67,7 @@ struct schema_field {
     uint16_t proto;               /* protobuf field number; 0: not in protobuf */
     uint8_t list;                 /* enum schema_list */
     uint8_t patch;                /* enum schema_patch bits */
+    bool may_be_empty;            /* validation accepts it without content, though it is required */
     bool required;                /* in OpenAPI's "required" */
     bool keep_empty;              /* Go writes it even when it is zero: no omitempty */
     bool pointer; /* Go type is a pointer: zero differs from absent (protobuf presence) */
@@ -103,12 +104,18 @@ const struct schema_field *schema_field(const struct schema *s, struct str name)
 int schema_check(const struct schema *s, struct doc *d, val *v, struct buf *strict,
                  struct err *err);
 
-/* Fills in the defaults that are constants. */
+/* Brings v into the form in which Go's encoder writes an object of its type: empty members that
+ * have omitempty go, the others (`resources: {}`, `status: {}`) come. For whole objects, not for
+ * patches or applied configurations. */
+void schema_normalize(const struct schema *s, struct doc *d, val *v);
+
+/* Fills in the defaults that are constants, or depend on one string beside them. */
 void schema_default(const struct schema *s, struct doc *d, val *v);
 
-/* Errors that the generated validation knows: required, unsupported values (enums). Appends to
- * `causes`, an array in the form of metav1.StatusCause ({reason, message, field}), in upstream's
- * words (`Required value`, `Unsupported value: "x": supported values: …`). */
+/* Errors that the schema knows: required, unsupported values (enums). The status of an object is
+ * not looked at: its writers are components. Appends to `causes`, an array in the form of
+ * metav1.StatusCause ({reason, message, field}), in upstream's words (`Required value`,
+ * `Unsupported value: "x": supported values: …`). */
 void schema_validate(const struct schema *s, const val *v, const char *path, struct doc *d,
                      val *causes);
 

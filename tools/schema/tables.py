@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Turns schemas/*.json into the constant tables of src/doc/schema.h.
 
-    tables.py OUTPUT.c schemas/core.v1.json schemas/... schemas/defaults.json
+    tables.py OUTPUT.c schemas/core.v1.json schemas/...
 
+defaults.json adds the constant defaults that upstream has in Go code, optional.json names the
+members that OpenAPI requires and validation lets be empty; both are written by hand.
 Runs at build time, with the standard library only. Equal lists, strings and inline schemas are
 written once.
 """
@@ -52,18 +54,25 @@ class Tables:
         self.groups = []  # in discovery order
         self.lists = {}   # tuple of strings -> C name
         self.schemas = {} # type text -> index in the sorted table, or behind it for inline ones
-        defaults = {}
+        defaults, optional = {}, {}
         for name in files:
             with open(name, encoding='utf-8') as f:
                 content = json.load(f)
             if name.endswith('defaults.json'):
                 defaults = content
                 continue
+            if name.endswith('optional.json'):
+                optional = content
+                continue
             self.defs.update(content['definitions'])
             if 'group' in content:
                 self.groups.append(content)
         self.groups.sort(key=lambda g: g['order'])
         self.merge_defaults(defaults)
+        for name, members in optional.items():
+            for field in self.defs[name]['fields']:
+                if field['name'] in members:
+                    field['may_be_empty'] = True
 
     def merge_defaults(self, defaults):
         for name, members in defaults.items():
@@ -168,7 +177,8 @@ class Tables:
         parts.append(f'.list = SCHEMA_{self.list_kind(field)}')
         if 'patch' in field:
             parts.append('.patch = ' + ' | '.join(PATCHES[p] for p in field['patch'].split(',')))
-        for key, member in (('required', 'required'), ('keep', 'keep_empty'), ('pointer', 'pointer')):
+        for key, member in (('required', 'required'), ('keep', 'keep_empty'), ('pointer', 'pointer'),
+                            ('may_be_empty', 'may_be_empty')):
             if field.get(key):
                 parts.append(f'.{member} = true')
         return '{' + ', '.join(parts) + '}'
