@@ -88,7 +88,7 @@ static int snap_open(struct store *s, struct store_snap **ret, struct err *err)
 
 int store_snap_begin(struct store *s, int64_t rev, struct store_snap **ret, struct err *err)
 {
-    struct store_snap *snap;
+    struct store_snap *snap = NULL;
     if (snap_open(s, &snap, err))
         return -1;
     snap->newest = rev == 0 || rev == snap->rev;
