@@ -46,6 +46,7 @@ struct strategy_ctx {
     size_t extra_count;
 };
 
+/* Takes the reference to value; key is copied. At most 64 a request, further ones are dropped. */
 void strategy_add_op(struct strategy_ctx *c, enum store_op_type type, struct str key,
                      struct bytes *value, int64_t expect);
 

@@ -1,0 +1,89 @@
+/* core.h: the server's own state, for the files of this room. */
+#pragma once
+
+#include <pthread.h>
+
+#include "api/api.h"
+#include "api/call.h"
+#include "api/kind.h"
+#include "api/pki.h"
+#include "api/token.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "net/tls.h"
+
+struct hub;
+struct relay_pool;
+
+enum { API_MAX_LOOPS = 256 };
+
+struct api {
+    struct api_config config;
+    struct arena arena; /* the configuration's strings */
+    struct strategy_config strategy;
+    struct token_issuer *tokens;
+    struct kinds kinds;
+    struct world *world;
+    struct tls *kubelet_tls; /* NULL: agents cannot be reached */
+    int64_t started_ms;
+
+    pthread_mutex_t lock; /* the list of loops */
+    struct list loops;
+    atomic_bool draining;
+    atomic_long inflight;
+
+    /* The loop that feeds in-process watches; started by the first api_client. */
+    struct api_loop *feeder;
+    struct loop *feeder_loop;
+    pthread_t feeder_thread;
+    bool feeder_running;
+    pthread_mutex_t feeder_lock;
+
+    /* Discovery documents, made once. */
+    struct discovery *discovery;
+};
+
+struct api_loop {
+    struct list link; /* in api->loops */
+    struct api *api;
+    struct loop *loop;
+    struct hub *hub;
+    struct relay_pool *relays;
+    struct list calls; /* watches and relays that hold an exchange */
+
+    pthread_mutex_t lock; /* the counters: written here, read by /metrics anywhere */
+    struct map counters;  /* "verb|group|version|resource|subresource|code" */
+};
+
+/* The state under the key, and how requests are counted (metrics.c). */
+void metrics_count(struct call *c);
+void metrics_write(struct api *api, struct buf *b);
+
+int discovery_init(struct api *api, struct err *err);
+void discovery_done(struct api *api);
+enum call_next discovery_serve(struct call *c);
+
+/* --- watches (hub.c, watch.c) ---
+ * One hub a loop: it subscribes to the store once and hands each event to the watchers of its kind.
+ */
+int hub_new(struct api_loop *at, struct hub **ret, struct err *err);
+void hub_free(struct hub *h);  /* ends what is left */
+void hub_drain(struct hub *h); /* any thread: ends all watches, soon */
+
+struct watcher;
+
+/* Where a watch's frames go: an HTTP exchange, or a function of this process. On the hub's loop. */
+struct watch_sink {
+    void (*start)(void *arg, struct watcher *w);
+    size_t (*write)(void *arg, struct bytes *frame); /* the bytes that wait for the reader */
+    void (*end)(void *arg);                          /* the watch is over; not after watch_close */
+    void *arg;
+};
+void watch_close(struct watcher *w); /* the reader went away */
+
+/* The loop of in-process watches (inproc.c). */
+int feeder_start(struct api *api, struct err *err);
+void feeder_stop(struct api *api);
+
+struct relay_pool *relay_pool_new(struct api_loop *at);
+void relay_pool_free(struct relay_pool *p);

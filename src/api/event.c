@@ -1,0 +1,130 @@
+#include "api/event.h"
+
+#include "api/scan.h"
+
+const char *const watch_type_names[] = {"ADDED", "MODIFIED", "DELETED"};
+
+struct parsed {
+    struct doc d;
+    val *obj;
+};
+
+enum { FRAME_FORMS = 2 };
+
+struct view {
+    _Atomic(struct bytes *) frames[WATCH_NONE][FRAME_FORMS];
+    _Atomic(struct parsed *) now, before;
+};
+
+static void parsed_free(struct parsed *p)
+{
+    if (!p)
+        return;
+    doc_done(&p->d);
+    free(p);
+}
+
+static void view_free(void *arg)
+{
+    struct view *v = arg;
+    for (int t = 0; t < WATCH_NONE; t++)
+        for (int f = 0; f < FRAME_FORMS; f++)
+            bytes_unref(atomic_load(&v->frames[t][f]));
+    parsed_free(atomic_load(&v->now));
+    parsed_free(atomic_load(&v->before));
+    free(v);
+}
+
+static struct view *view_of(struct store_event *e)
+{
+    void *have = atomic_load(&e->derived);
+    if (have)
+        return have;
+    struct view *v = NEW(struct view);
+    if (atomic_compare_exchange_strong(&e->derived, &have, v)) {
+        e->derived_free = view_free;
+        return v;
+    }
+    free(v);
+    return have;
+}
+
+static const val *parsed(struct store_event *e, bool before)
+{
+    struct view *v = view_of(e);
+    _Atomic(struct parsed *) *place = before ? &v->before : &v->now;
+    struct parsed *have = atomic_load(place);
+    if (have)
+        return have->obj;
+    struct parsed *p = NEW(struct parsed);
+    struct err ignored;
+    doc_init(&p->d);
+    if (doc_parse_json(&p->d, bytes_str(before ? e->prev : e->value), &p->obj, &ignored) != 0)
+        p->obj = NULL;
+    if (atomic_compare_exchange_strong(place, &have, p))
+        return p->obj;
+    parsed_free(p);
+    return have->obj;
+}
+
+enum watch_type event_type(struct store_event *e, const struct kind *k,
+                           const struct selection *selection)
+{
+    bool was, is;
+    if (selection->any) {
+        was = e->prev != NULL;
+        is = e->value != NULL;
+    } else {
+        struct str ns, name;
+        kind_split_key(k, e->key, &ns, &name);
+        if (selection->name.n && !str_eq(selection->name, name))
+            return WATCH_NONE;
+        was = e->prev && selection_match_val(selection, k, e->key, parsed(e, true));
+        is = e->value && selection_match_val(selection, k, e->key, parsed(e, false));
+    }
+    if (is)
+        return was ? WATCH_MODIFIED : WATCH_ADDED;
+    return was ? WATCH_DELETED : WATCH_NONE;
+}
+
+void event_object(const struct store_event *e, enum watch_type type, struct buf *b)
+{
+    if (type == WATCH_DELETED)
+        scan_put_revision(bytes_str(e->prev), e->revision, b);
+    else
+        buf_put(b, bytes_str(e->value));
+}
+
+struct bytes *frame_new(const char *type, struct str object)
+{
+    struct str head = STR("{\"type\":\""), middle = STR("\",\"object\":"), t = str_of(type);
+    char *p;
+    struct bytes *b = bytes_new_uninit(head.n + t.n + middle.n + object.n + 2, &p);
+    p = mempcpy(p, head.p, head.n);
+    p = mempcpy(p, t.p, t.n);
+    p = mempcpy(p, middle.p, middle.n);
+    p = mempcpy(p, object.p, object.n);
+    memcpy(p, "}\n", 2);
+    return b;
+}
+
+struct bytes *event_frame(struct store_event *e, enum watch_type type, enum call_form form)
+{
+    struct view *v = view_of(e);
+    _Atomic(struct bytes *) *place = &v->frames[type][form == FORM_METADATA];
+    struct bytes *have = atomic_load(place);
+    if (have)
+        return bytes_ref(have);
+    struct buf object = {0}, meta = {0};
+    event_object(e, type, &object);
+    if (form == FORM_METADATA)
+        metadata_only(buf_str(&object), &meta);
+    struct bytes *frame =
+        frame_new(watch_type_names[type], buf_str(form == FORM_METADATA ? &meta : &object));
+    buf_done(&object);
+    buf_done(&meta);
+    if (atomic_compare_exchange_strong(place, &have, frame))
+        return bytes_ref(frame);
+    bytes_unref(frame);
+    return bytes_ref(have);
+}

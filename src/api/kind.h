@@ -1,0 +1,43 @@
+/* kind.h: the kinds that this server knows, ready for the request path.
+ *
+ * Made once in api_new from schema_kinds; immutable after that. Any thread. */
+#pragma once
+
+#include "api/strategy.h"
+#include "base/map.h"
+
+struct kind {
+    const struct schema_kind *k;
+    const struct strategy *s;
+    struct str api_version;    /* "v1", "apps/v1" */
+    struct str group_resource; /* "pods", "deployments.apps" */
+    struct str prefix;         /* of all its keys: "/registry/core/pods/" */
+    struct str head;           /* how each stored object begins:
+                                  {"kind":"Pod","apiVersion":"v1", */
+    bool stored;               /* false: answered by the strategy's review */
+};
+
+struct kinds {
+    struct arena arena;
+    struct kind *all;
+    size_t count;
+    struct map by_resource; /* "group/version/resource" */
+    struct map by_prefix;   /* "/registry/group/resource/" of stored kinds */
+};
+
+void kinds_init(struct kinds *ks);
+void kinds_done(struct kinds *ks);
+
+const struct kind *kinds_find(const struct kinds *ks, struct str group, struct str version,
+                              struct str resource);
+const struct kind *kinds_find_kind(const struct kinds *ks, struct str api_version, struct str kind);
+bool kinds_has_group(const struct kinds *ks, struct str group, struct str version);
+
+bool kind_has_subresource(const struct kind *k, struct str sub);
+bool kind_has_verb(const struct kind *k, const char *verb);
+
+/* The key of an object, as "/registry/apps/deployments/default/web". */
+struct str kind_key(struct arena *a, const char *group, const char *resource, struct str ns,
+                    struct str name);
+/* Namespace and name in a key of this kind. */
+void kind_split_key(const struct kind *k, struct str key, struct str *ret_ns, struct str *ret_name);

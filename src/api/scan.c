@@ -1,0 +1,128 @@
+#include "api/scan.h"
+
+/* p stands on the opening quote; the answer is behind the closing one, or end. */
+static const char *skip_string(const char *p, const char *end)
+{
+    p++;
+    while (p < end) {
+        const char *quote = memchr(p, '"', (size_t)(end - p));
+        if (!quote)
+            return end;
+        size_t slashes = 0;
+        while (quote - slashes > p && quote[-1 - (ssize_t)slashes] == '\\')
+            slashes++;
+        p = quote + 1;
+        if (slashes % 2 == 0)
+            return p;
+    }
+    return end;
+}
+
+static const char *skip_nested(const char *p, const char *end)
+{
+    size_t depth = 0;
+    while (p < end) {
+        switch (*p) {
+        case '"':
+            p = skip_string(p, end);
+            continue;
+        case '{':
+        case '[':
+            depth++;
+            break;
+        case '}':
+        case ']':
+            if (--depth == 0)
+                return p + 1;
+            break;
+        }
+        p++;
+    }
+    return end;
+}
+
+static const char *skip_value(const char *p, const char *end)
+{
+    if (p == end)
+        return end;
+    if (*p == '"')
+        return skip_string(p, end);
+    if (*p == '{' || *p == '[')
+        return skip_nested(p, end);
+    while (p < end && *p != ',' && *p != '}' && *p != ']' && *p != ' ' && *p != '\n')
+        p++;
+    return p;
+}
+
+static const char *skip_blank(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+        p++;
+    return p;
+}
+
+bool scan_next(struct str object, size_t *at, struct str *ret_key, struct str *ret_raw)
+{
+    const char *end = object.p + object.n;
+    const char *p = skip_blank(object.p + *at, end);
+    if (p < end && (*p == ',' || (*at == 0 && *p == '{')))
+        p = skip_blank(p + 1, end);
+    if (p >= end || *p != '"')
+        return false;
+    const char *key_end = skip_string(p, end);
+    *ret_key = (struct str){p + 1, (size_t)(key_end - p) - (key_end[-1] == '"' ? 2 : 1)};
+    p = skip_blank(key_end, end);
+    if (p >= end || *p != ':')
+        return false;
+    p = skip_blank(p + 1, end);
+    const char *value_end = skip_value(p, end);
+    *ret_raw = (struct str){p, (size_t)(value_end - p)};
+    *at = (size_t)(value_end - object.p);
+    return true;
+}
+
+struct str scan_member(struct str object, const char *key)
+{
+    struct str name, raw, want = str_of(key);
+    for (size_t at = 0; scan_next(object, &at, &name, &raw);)
+        if (str_eq(name, want))
+            return raw;
+    return (struct str){0};
+}
+
+struct str scan_path(struct str object, const char *dotted)
+{
+    struct str rest = str_of(dotted), field;
+    char key[128];
+    while (object.p && str_next(&rest, '.', &field)) {
+        if (field.n >= sizeof(key))
+            return (struct str){0};
+        memcpy(key, field.p, field.n);
+        key[field.n] = '\0';
+        object = scan_member(object, key);
+    }
+    return object;
+}
+
+struct str scan_text(struct str raw)
+{
+    if (raw.n < 2 || raw.p[0] != '"' || raw.p[raw.n - 1] != '"' || memchr(raw.p, '\\', raw.n))
+        return (struct str){0};
+    return (struct str){raw.p + 1, raw.n - 2};
+}
+
+void scan_put_revision(struct str object, int64_t revision, struct buf *b)
+{
+    struct str old = scan_path(object, "metadata.resourceVersion");
+    if (!old.p) {
+        buf_put(b, object);
+        return;
+    }
+    size_t before = (size_t)(old.p - object.p);
+    buf_reserve(b, object.n + 24);
+    buf_append(b, object.p, before);
+    buf_putc(b, '"');
+    buf_put_i64(b, revision);
+    buf_putc(b, '"');
+    buf_put(b, str_from(object, before + old.n));
+}

@@ -1,0 +1,331 @@
+/* Watches: the state at the start, what happened since a revision, then what happens
+ * (k8s.io/apiserver/pkg/endpoints/handlers/watch.go, pkg/storage/cacher). */
+#include "api/core.h"
+#include "api/hub.h"
+#include "api/scan.h"
+
+enum {
+    SLOW_BYTES = 16 * 1024 * 1024,
+    MIN_TIMEOUT_S = 1800, /* kube-apiserver's --min-request-timeout; up to twice that */
+};
+
+/* --- one watcher --- */
+static void watcher_free(struct watcher *w)
+{
+    loop_timer_clear(w->call->at->loop, &w->timeout);
+    list_del(&w->link);
+    struct call *c = w->call;
+    free(w);
+    call_free(c);
+}
+
+void watcher_end(struct watcher *w)
+{
+    struct watch_sink sink = w->sink;
+    watcher_free(w);
+    sink.end(sink.arg);
+}
+
+void watch_close(struct watcher *w)
+{
+    watcher_free(w);
+}
+
+/* Takes the frame. false: the watcher is gone. */
+static bool send(struct watcher *w, struct bytes *frame)
+{
+    size_t waiting = w->sink.write(w->sink.arg, frame);
+    bytes_unref(frame);
+    if (waiting <= w->bound)
+        return true;
+    watcher_end(w);
+    return false;
+}
+
+static struct bytes *table_frame(struct watcher *w, const char *type, struct str object)
+{
+    struct buf b = {0};
+    struct err err;
+    struct bytes *frame = NULL;
+    if (table_single(w->call, w->call->kind, object, !w->columns_sent, &b, &err) == 0)
+        frame = frame_new(type, buf_str(&b));
+    w->columns_sent = true;
+    buf_done(&b);
+    return frame;
+}
+
+/* A frame of an object that no event carries. */
+static struct bytes *object_frame(struct watcher *w, const char *type, struct str object)
+{
+    if (w->call->form == FORM_OBJECT)
+        return frame_new(type, object);
+    if (w->call->form == FORM_TABLE)
+        return table_frame(w, type, object);
+    struct buf b = {0};
+    metadata_only(object, &b);
+    struct bytes *frame = frame_new(type, buf_str(&b));
+    buf_done(&b);
+    return frame;
+}
+
+void watcher_event(struct watcher *w, struct store_event *e)
+{
+    if (e->revision <= w->since || !str_starts(e->key, w->scope))
+        return;
+    enum watch_type type = event_type(e, w->call->kind, &w->selection);
+    if (type == WATCH_NONE)
+        return;
+    struct bytes *frame;
+    if (w->call->form == FORM_TABLE) {
+        struct buf b = {0};
+        event_object(e, type, &b);
+        frame = table_frame(w, watch_type_names[type], buf_str(&b));
+        buf_done(&b);
+    } else {
+        frame = event_frame(e, type, w->call->form);
+    }
+    if (frame)
+        send(w, frame);
+}
+
+void watcher_bookmark(struct watcher *w, int64_t revision, bool initial_end)
+{
+    struct buf b = {0};
+    if (w->call->form == FORM_METADATA)
+        buf_puts(&b, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",");
+    else if (w->call->form == FORM_TABLE)
+        buf_puts(&b, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",");
+    else
+        buf_put(&b, w->call->kind->head);
+    buf_printf(&b, "\"metadata\":{\"resourceVersion\":\"%lld\",\"creationTimestamp\":null%s}",
+               (long long)revision,
+               initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+    if (w->call->form == FORM_TABLE)
+        buf_puts(&b, ",\"columnDefinitions\":null,\"rows\":[]");
+    buf_putc(&b, '}');
+    w->bookmark_ms = loop_now_ms(w->call->at->loop);
+    struct bytes *frame = frame_new("BOOKMARK", buf_str(&b));
+    buf_done(&b);
+    send(w, frame);
+}
+
+static void on_timeout(struct loop_timer *t)
+{
+    struct watcher *w = CONTAINER_OF(t, struct watcher, timeout);
+    if (w->bookmarks) {
+        int64_t revision = hub_revision(w->hub);
+        w->bound = SIZE_MAX;
+        watcher_bookmark(w, revision, false);
+    }
+    watcher_end(w);
+}
+
+/* --- where it begins --- */
+struct watch_plan {
+    bool state;       /* begins with what is there, as ADDED */
+    bool initial_end; /* and a bookmark behind it */
+    bool newest;      /* from now on, with nothing before */
+    int64_t since;
+};
+
+static int fail_options(struct call *c, const char *text, struct err *err)
+{
+    c->details =
+        (struct call_details){.set = true, .group = STR("meta.k8s.io"), .kind = STR("ListOptions")};
+    return err_set(err, 422, "Invalid", "ListOptions.meta.k8s.io \"\" is invalid: %s", text);
+}
+
+static int plan(struct call *c, struct watch_plan *p, struct err *err)
+{
+    const struct url_query *q = &c->route.query;
+    struct str rv = url_query_get(q, "resourceVersion");
+    struct str match = url_query_get(q, "resourceVersionMatch");
+    bool has_initial = url_query_has(q, "sendInitialEvents");
+    uint64_t since = 0;
+    *p = (struct watch_plan){0};
+    if (has_initial && !str_is(match, "NotOlderThan"))
+        return fail_options(c,
+                            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting "
+                            "resourceVersionMatch to NotOlderThan",
+                            err);
+    if (!has_initial && match.n)
+        return fail_options(c,
+                            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden "
+                            "for watch unless sendInitialEvents is provided",
+                            err);
+    if (rv.n && !str_to_u64(rv, &since))
+        return err_bad(err,
+                       "Invalid value: \"%.*s\": strconv.ParseUint: parsing \"%.*s\": invalid "
+                       "syntax",
+                       STR_ARG(rv), STR_ARG(rv));
+    p->since = (int64_t)since;
+    if (has_initial) {
+        p->state = p->initial_end = route_flag(&c->route, "sendInitialEvents");
+        p->newest = !p->state && since == 0;
+    } else {
+        p->state = since == 0;
+    }
+    return 0;
+}
+
+/* An error after the start is an event of the stream, as upstream's watch cache does it. */
+static void send_error(struct watcher *w, const struct err *why)
+{
+    struct err err = *why;
+    struct buf b = {0};
+    if (err.code == 410)
+        err_set(&err, 410, "Expired", "too old resource version: %lld (%lld)", (long long)w->since,
+                (long long)store_compacted(w->call->api->config.store));
+    struct call_details none = {0};
+    w->call->details = none;
+    w->call->details.none = true;
+    status_write(w->call, &err, &b);
+    struct bytes *frame = frame_new("ERROR", str_head(buf_str(&b), b.n - 1));
+    buf_done(&b);
+    w->bound = SIZE_MAX;
+    send(w, frame);
+    watcher_end(w);
+}
+
+/* Everything that is there, at one revision. */
+static int send_state(struct watcher *w, const struct watch_plan *p, struct err *err)
+{
+    struct call *c = w->call;
+    struct store_snap *snap;
+    if (store_snap_begin(c->api->config.store, 0, &snap, err) != 0)
+        return -1;
+    struct str end = arena_printf(&c->arena, "%.*s%c", (int)w->scope.n - 1, w->scope.p, '/' + 1);
+    struct store_iter *it = store_range(snap, w->scope, end);
+    struct store_kv kv;
+    w->bound = SIZE_MAX;
+    size_t waiting = 0;
+    while (store_next(it, &kv)) {
+        if (!selection_match(&w->selection, c->kind, kv.key, kv.value))
+            continue;
+        struct bytes *frame = object_frame(w, "ADDED", kv.value);
+        if (!frame)
+            continue;
+        waiting = w->sink.write(w->sink.arg, frame);
+        bytes_unref(frame);
+    }
+    store_iter_free(it);
+    w->since = store_snap_revision(snap);
+    store_snap_end(snap);
+    if (p->initial_end)
+        watcher_bookmark(w, w->since, true);
+    w->bound = waiting + SLOW_BYTES;
+    return 0;
+}
+
+static int send_history(struct watcher *w, struct err *err)
+{
+    struct store_batch *batch = NULL;
+    int64_t next, upto = hub_revision(w->hub);
+    if (w->since >= upto)
+        return 0;
+    if (store_history(w->call->api->config.store, w->since, upto, w->scope, 0, &batch, &next,
+                      err) != 0)
+        return -1;
+    w->bound = SIZE_MAX;
+    for (size_t i = 0; batch && i < batch->count; i++)
+        watcher_event(w, &batch->events[i]);
+    w->bound = SLOW_BYTES * 4;
+    store_batch_unref(batch);
+    return 0;
+}
+
+/* --- over HTTP --- */
+struct http_sink {
+    struct http_exchange *x;
+    struct watcher *w;
+};
+
+static size_t http_sink_write(void *arg, struct bytes *frame)
+{
+    struct http_sink *s = arg;
+    return s->x ? http_write(s->x, frame) : 0;
+}
+
+static void http_sink_end(void *arg)
+{
+    struct http_sink *s = arg;
+    if (s->x)
+        http_end(s->x);
+    free(s);
+}
+
+static void http_sink_start(void *arg, struct watcher *w)
+{
+    struct http_sink *s = arg;
+    s->w = w;
+    struct http_header headers[] = {{STR("content-type"), STR("application/json")},
+                                    {STR("cache-control"), STR("no-cache, private")}};
+    http_start(s->x, 200, headers, ARRAY_LEN(headers));
+}
+
+static void http_sink_closed(void *arg)
+{
+    struct http_sink *s = arg;
+    s->x = NULL;
+    watch_close(s->w);
+    free(s);
+}
+
+static struct watch_sink http_sink(struct call *c)
+{
+    struct http_sink *s = NEW(struct http_sink);
+    s->x = c->x;
+    http_watch(c->x, &(struct http_watch){.closed = http_sink_closed, .arg = s});
+    c->x = NULL;
+    c->request = NULL;
+    return (struct watch_sink){http_sink_start, http_sink_write, http_sink_end, s};
+}
+
+static int64_t timeout_ms(struct call *c)
+{
+    uint64_t seconds;
+    if (str_to_u64(url_query_get(&c->route.query, "timeoutSeconds"), &seconds) && seconds > 0 &&
+        seconds < 1000000)
+        return (int64_t)seconds * 1000;
+    uint32_t extra;
+    c->api->world->random(c->api->world, &extra, sizeof(extra));
+    return (MIN_TIMEOUT_S + (int64_t)(extra % MIN_TIMEOUT_S)) * 1000;
+}
+
+enum call_next handle_watch(struct call *c)
+{
+    struct err err = {0};
+    struct watch_plan p;
+    struct selection selection;
+    if (atomic_load(&c->api->draining)) {
+        err_set(&err, 503, "ServiceUnavailable", "the server is shutting down");
+        return call_fail(c, &err);
+    }
+    if (!c->at || (!c->x && !c->sink))
+        return call_fail(c, (err_bad(&err, "a watch needs a stream"), &err));
+    if (plan(c, &p, &err) != 0 || selection_parse(c, &selection, &err) != 0)
+        return call_fail(c, &err);
+    metrics_count(c);
+
+    struct watcher *w = NEW(struct watcher);
+    w->hub = c->at->hub;
+    w->call = c;
+    w->selection = selection;
+    w->scope = c->kind->prefix;
+    if (c->kind->k->namespaced && c->route.ns.n)
+        w->scope = arena_printf(&c->arena, "%.*s%.*s/", STR_ARG(w->scope), STR_ARG(c->route.ns));
+    w->since = p.newest ? hub_revision(w->hub) : p.since;
+    w->bookmarks = route_flag(&c->route, "allowWatchBookmarks");
+    w->bookmark_ms = loop_now_ms(c->at->loop);
+    w->bound = SLOW_BYTES;
+    call_end(c);
+    w->sink = c->x ? http_sink(c) : *c->sink;
+    hub_add(w->hub, w);
+    w->sink.start(w->sink.arg, w);
+    if ((p.state ? send_state(w, &p, &err) : send_history(w, &err)) != 0) {
+        send_error(w, &err);
+        return CALL_TAKEN;
+    }
+    loop_timer_set(c->at->loop, &w->timeout, timeout_ms(c), on_timeout);
+    return CALL_TAKEN;
+}
