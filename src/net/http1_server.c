@@ -251,7 +251,7 @@ static void parse(struct h1 *h, struct str s)
             break;
         }
         if (e != HPE_PAUSED && e != HPE_PAUSED_UPGRADE) {
-            answer_refusal(h, e == HPE_USER ? h->refused : 400);
+            answer_refusal(h, h->refused ? h->refused : 400);
             return;
         }
         s = str_from(s, (size_t)(llhttp_get_error_pos(&h->parser) - s.p));
