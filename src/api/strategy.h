@@ -47,6 +47,7 @@ struct strategy_ctx {
 };
 
 /* Takes the reference to value; key is copied. At most 64 a request, further ones are dropped. */
+/* Takes the caller's reference to value. The key begins with anything but "/registry/". */
 void strategy_add_op(struct strategy_ctx *c, enum store_op_type type, struct str key,
                      struct bytes *value, int64_t expect);
 
@@ -122,13 +123,14 @@ struct strategy {
 
     enum name_form name_form; /* what metadata.name must be */
 
-    bool spec_generation;  /* metadata.generation counts changes of anything but metadata and status
-                            */
-    bool has_status;       /* status is reset on create and kept on update of the main resource */
-    bool create_on_update; /* PUT to a missing name creates (upstream's AllowCreateOnUpdate) */
-    bool unconditional_update; /* PUT without resourceVersion is allowed */
-    bool return_deleted;       /* DELETE answers with the object, not a Status (upstream's
-                                  ReturnDeletedObject) */
+    bool spec_generation; /* metadata.generation counts changes of anything but metadata and status
+                           */
+    bool has_status;      /* status is reset on create and kept on update of the main resource */
+    bool keep_status_on_create; /* with has_status: what the client gives stays (nodes) */
+    bool create_on_update;      /* PUT to a missing name creates (upstream's AllowCreateOnUpdate) */
+    bool unconditional_update;  /* PUT without resourceVersion is allowed */
+    bool return_deleted;        /* DELETE answers with the object, not a Status (upstream's
+                                   ReturnDeletedObject) */
 };
 
 /* The cells of a kind without columns and row of its own. */

@@ -3,6 +3,20 @@
 
 static const struct strategy *const strategies[] = {
     &pod_strategy,
+    &event_strategy,
+    &endpointslice_strategy,
+    &lease_strategy,
+    &node_strategy,
+    &service_strategy,
+    &endpoints_strategy,
+    &replicaset_strategy,
+    &deployment_strategy,
+    &configmap_strategy,
+    &secret_strategy,
+    &namespace_strategy,
+    &serviceaccount_strategy,
+    &controllerrevision_strategy,
+    &events_event_strategy,
 };
 
 const struct schema_column strategy_default_columns[] = {
