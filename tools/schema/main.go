@@ -3,7 +3,7 @@
 //
 //	cd tools/schema && go run . ../../schemas
 //
-// It joins three sources of one release (go.mod names it): the Go types (JSON names, protobuf
+// It joins three sources of one release: the Go types (JSON names, protobuf
 // numbers, pointers, omitempty), the published OpenAPI (required, defaults, list types, merge keys)
 // with the enums of its generator, and the published discovery documents (resources, verbs).
 package main
@@ -26,6 +26,8 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	apiregistration "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 )
+
+const release = "v1.34.4" // of k8s.io/kubernetes; go.mod has the libraries of the same release
 
 // What kube-apiserver serves by default, in the order of its discovery.
 var groupVersions = []schema.GroupVersion{
@@ -66,7 +68,7 @@ func main() {
 	}
 	must(apiextensions.AddToScheme(scheme.Scheme))
 	must(apiregistration.AddToScheme(scheme.Scheme))
-	upstream := moduleDir("k8s.io/kubernetes")
+	upstream := moduleDir("k8s.io/kubernetes@" + release)
 	r := &reader{
 		openapi: readOpenAPI(filepath.Join(upstream, "api/openapi-spec/v3")),
 		enums:   readEnums(filepath.Join(upstream, "pkg/generated/openapi/zz_generated.openapi.go")),
@@ -109,10 +111,13 @@ func kindType(gv schema.GroupVersion, kind string) reflect.Type {
 	return reflect.TypeOf(object).Elem()
 }
 
+// moduleDir fetches a module into Go's cache: the documents in it are read, its code is not built.
 func moduleDir(module string) string {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	out, err := exec.Command("go", "mod", "download", "-json", module).Output()
 	must(err)
-	return strings.TrimSpace(string(out))
+	var answer struct{ Dir string }
+	must(json.Unmarshal(out, &answer))
+	return answer.Dir
 }
 
 func must(err error) {

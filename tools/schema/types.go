@@ -94,7 +94,11 @@ func (r *reader) fields(t reflect.Type, name string, d *definition) {
 		}
 		proto := protoNumber(sf.Tag.Get("protobuf"))
 		if jsonName == "" && sf.Anonymous && proto == 0 {
+			before := len(d.Fields)
 			r.fields(sf.Type, name, d)
+			for j := before; j < len(d.Fields); j++ {
+				d.Fields[j].Proto = 0 // TypeMeta: its numbers hold in a message of its own
+			}
 			continue
 		}
 		f := field{Name: jsonName, Proto: proto}
