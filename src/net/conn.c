@@ -40,6 +40,7 @@ struct conn {
     int64_t progress_ms;
     struct loop_task task;   /* flush, read on, announce; in the end: free */
     struct loop_timer timer; /* lingering */
+    struct loop_task end;    /* lingering when the loop ends */
     struct tls_peer *peer;
     char *name;                             /* of a server, for messages */
     bool connecting, handshaking, announce; /* on the way to `ready` */
@@ -130,6 +131,7 @@ void conn_free(struct conn *c)
     while (c->head)
         drop_chunk(c);
     loop_timer_clear(c->loop, &c->timer);
+    loop_undefer(c->loop, &c->end);
     /* The socket is closed in this turn; the rest goes when no caller up the stack looks at it. */
     if (c->ssl && !c->handshaking && !c->failed && c->fd >= 0) {
         ERR_clear_error();
@@ -427,6 +429,11 @@ static void linger_over(struct loop_timer *t)
     conn_free(CONTAINER_OF(t, struct conn, timer));
 }
 
+static void linger_cut(struct loop_task *t)
+{
+    conn_free(CONTAINER_OF(t, struct conn, end));
+}
+
 static void close_write_side(struct conn *c)
 {
     if (c->ssl) {
@@ -477,6 +484,7 @@ void conn_finish(struct conn *c)
         return;
     }
     c->lingering = true;
+    loop_at_end(c->loop, &c->end, linger_cut);
     /* A peer that does not read its last answer is not waited for without end. */
     loop_timer_set(c->loop, &c->timer, 30 * LINGER_MS, linger_over);
     conn_pause(c, false);
@@ -598,6 +606,11 @@ static void on_io(void *arg, uint32_t events)
 size_t conn_queued(const struct conn *c)
 {
     return c->queued;
+}
+
+bool conn_connected(const struct conn *c)
+{
+    return !c->connecting;
 }
 
 bool conn_saw_eof(const struct conn *c)

@@ -50,6 +50,7 @@ void conn_write(struct conn *c, struct str s);                                 /
 void conn_write_bytes(struct conn *c, struct bytes *b, size_t from, size_t n); /* refers */
 size_t conn_queued(const struct conn *c);
 void conn_pause(struct conn *c, bool pause); /* stops reading */
+bool conn_connected(const struct conn *c);   /* the peer accepted; TLS may have failed since */
 bool conn_saw_eof(const struct conn *c);
 int64_t conn_progress_ms(const struct conn *c); /* loop time of the last byte moved */
 bool conn_is_h2(const struct conn *c);          /* ALPN chose h2 */

@@ -300,9 +300,9 @@ void h1_data(struct h1 *h, struct str bytes)
 void h1_eof(struct h1 *h)
 {
     /* A client may close its side behind the request and still read the answer, so requests that
-     * are there are answered; parse_on closes behind the last. Nobody watches a streamed answer
-     * any more, though. */
-    if (h->progress == STREAMING)
+     * are there are answered; parse_on closes behind the last. But whoever streams, or waits with
+     * an ear for the peer's end, takes it for that: a client that is gone looks just the same. */
+    if (h->progress == STREAMING || (h->progress == HANDLING && h->x.watch.closed))
         server_conn_drop(h->sc, false);
     else if (h->progress == READING && !h->pending.n)
         server_conn_drop(h->sc, true);

@@ -4,6 +4,7 @@ enum {
     QUEUE_HIGH = 64 * 1024,
     STREAM_WINDOW = 1024 * 1024,
     CONN_WINDOW = 16 * 1024 * 1024,
+    HEAD_SEND_MAX = 1024 * 1024,
 };
 
 struct c2 {
@@ -165,23 +166,36 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *a
     return 0;
 }
 
-/* A request that could not begin, because the server is going away or ids ran out. */
-static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *arg)
+static struct http_call *find_call(struct c2 *c, int32_t id)
 {
-    (void)error;
-    struct c2 *c = arg;
-    if (frame->hd.type != NGHTTP2_HEADERS || !c->cc)
-        return 0;
-    c->cc->closing = true;
     LIST_FOR(&c->cc->calls, it)
     {
         struct http_call *call = CONTAINER_OF(it, struct http_call, link);
-        if (call->stream_id != frame->hd.stream_id)
-            continue;
-        nghttp2_session_set_stream_user_data(session, call->stream_id, NULL);
-        stream_failed(call, NGHTTP2_REFUSED_STREAM);
-        break;
+        if (call->stream_id == id)
+            return call;
     }
+    return NULL;
+}
+
+/* A request that could not begin, because the server is going away, ids ran out, or its head is
+ * too large. */
+static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *arg)
+{
+    struct c2 *c = arg;
+    struct http_call *call =
+        frame->hd.type == NGHTTP2_HEADERS && c->cc ? find_call(c, frame->hd.stream_id) : NULL;
+    if (!call)
+        return 0;
+    nghttp2_session_set_stream_user_data(session, call->stream_id, NULL);
+    if (error == NGHTTP2_ERR_START_STREAM_NOT_ALLOWED ||
+        error == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE) {
+        c->cc->closing = true;
+        stream_failed(call, NGHTTP2_REFUSED_STREAM);
+        return 0;
+    }
+    struct err err;
+    err_internal(&err, "http2: the request cannot be sent: %s", nghttp2_strerror(error));
+    call_fail(call, &err);
     return 0;
 }
 
@@ -288,6 +302,7 @@ static nghttp2_session *new_session(struct c2 *c)
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_send_header_block_length(option, HEAD_SEND_MAX);
     if (nghttp2_session_client_new2(&session, callbacks, c, option))
         abort();
     nghttp2_session_callbacks_del(callbacks);

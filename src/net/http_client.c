@@ -215,13 +215,15 @@ void http_call_cancel(struct http_call *call)
     if (!call || call->over)
         return;
     struct client_conn *cc = call->conn;
+    struct err err;
+    err_internal(&err, "the call was cancelled");
     call->over = true;
     if (cc && cc->c2)
         c2_cancel(cc->c2, call);
     detach(call);
     loop_defer(call->client->loop, &call->task, free_call);
     if (cc && cc->c1)
-        client_conn_drop(cc, NULL);
+        client_conn_drop(cc, &err); /* the rest of the answer is in the way */
 }
 
 struct http_tunnel *http_call_tunnel(struct http_call *call,
@@ -319,18 +321,29 @@ static void fail_waiting(struct http_client *c, bool upgrades, const struct err 
         call_fail(CONTAINER_OF(failed.next, struct http_call, link), err);
 }
 
+/* The first failure is the one to report, like the first address is the one that is meant. */
+static void keep_dial_error(struct client_conn *cc, const struct err *err)
+{
+    if (cc->dial_error)
+        return;
+    cc->dial_error = NEW(struct err);
+    *cc->dial_error = *err;
+}
+
 static void connect_failed(struct client_conn *cc, const struct err *err)
 {
     struct http_client *c = cc->client;
-    if (cc->address + 1 < c->address_count) {
+    keep_dial_error(cc, err);
+    if (!conn_connected(cc->conn) && cc->address + 1 < c->address_count) {
         cc->address++;
         conn_free(cc->conn);
         dial(c, cc);
         return;
     }
+    struct err first = conn_connected(cc->conn) ? *err : *cc->dial_error;
     bool upgrade = cc->upgrade;
-    client_conn_drop(cc, err);
-    fail_waiting(c, upgrade, err);
+    client_conn_drop(cc, &first);
+    fail_waiting(c, upgrade, &first);
 }
 
 static void on_connect_timeout(struct loop_timer *t)
@@ -421,9 +434,8 @@ static void dial(struct http_client *c, struct client_conn *cc)
             loop_timer_set(c->loop, &cc->timer, c->connect_ms, on_connect_timeout);
             return;
         }
+        keep_dial_error(cc, &err);
     }
-    cc->dial_error = cc->dial_error ? cc->dial_error : NEW(struct err);
-    *cc->dial_error = err;
     loop_timer_set(c->loop, &cc->timer, 0, dial_failed);
 }
 

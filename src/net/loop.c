@@ -25,7 +25,7 @@ struct loop {
     _Atomic(struct loop_msg *) posted; /* newest first */
     struct loop_timer **timers;        /* a binary heap by due_ms */
     size_t timer_count, timer_cap;
-    struct loop_task tasks; /* head of a ring */
+    struct loop_task tasks, ends; /* heads of rings */
     struct loop_io *graveyard;
     struct loop_io wake_io;
     char *scratch;
@@ -216,15 +216,25 @@ static void on_wake(void *arg, uint32_t events)
     run_posted(l);
 }
 
-void loop_defer(struct loop *l, struct loop_task *t, void (*fn)(struct loop_task *t))
+static void put_task(struct loop_task *ring, struct loop_task *t, void (*fn)(struct loop_task *t))
 {
     t->fn = fn;
     if (t->next)
         return;
-    t->prev = l->tasks.prev;
-    t->next = &l->tasks;
+    t->prev = ring->prev;
+    t->next = ring;
     t->prev->next = t;
-    l->tasks.prev = t;
+    ring->prev = t;
+}
+
+void loop_defer(struct loop *l, struct loop_task *t, void (*fn)(struct loop_task *t))
+{
+    put_task(&l->tasks, t, fn);
+}
+
+void loop_at_end(struct loop *l, struct loop_task *t, void (*fn)(struct loop_task *t))
+{
+    put_task(&l->ends, t, fn);
 }
 
 void loop_undefer(struct loop *l, struct loop_task *t)
@@ -271,6 +281,7 @@ int loop_new(struct loop **ret, struct err *err)
     ignore_sigpipe();
     struct loop *l = NEW(struct loop);
     l->tasks.prev = l->tasks.next = &l->tasks;
+    l->ends.prev = l->ends.next = &l->ends;
     l->now_ms = mono_ms(world_real());
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -289,6 +300,13 @@ void loop_free(struct loop *l)
 {
     if (!l)
         return;
+    while (tasks_wait(l))
+        run_tasks(l);
+    while (l->ends.next != &l->ends) {
+        struct loop_task *t = l->ends.next;
+        loop_undefer(l, t);
+        t->fn(t);
+    }
     while (tasks_wait(l))
         run_tasks(l);
     bury(l);

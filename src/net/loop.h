@@ -58,7 +58,9 @@ struct loop_task {
     void (*fn)(struct loop_task *t);
 };
 void loop_defer(struct loop *l, struct loop_task *t, void (*fn)(struct loop_task *t));
-void loop_undefer(struct loop *l, struct loop_task *t); /* one that does not wait is fine */
+/* The same for loop_free: for what belongs to nobody but the loop. */
+void loop_at_end(struct loop *l, struct loop_task *t, void (*fn)(struct loop_task *t));
+void loop_undefer(struct loop *l, struct loop_task *t); /* of either; one not waiting is fine */
 
 /* LOOP_SCRATCH bytes that a callback may read into; the next callback overwrites them. */
 enum { LOOP_SCRATCH = 64 * 1024 };

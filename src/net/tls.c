@@ -18,13 +18,14 @@ struct tls {
 int tls_failure(SSL *ssl, const char *what, struct err *err)
 {
     int saved = errno;
-    unsigned long code = ERR_peek_error();
-    long verify = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
-    ERR_clear_error();
-    if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
-        ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK)
+    unsigned long code = ERR_get_error();
+    bool refused = false; /* the failed check may stand behind what made it fail */
+    for (unsigned long at = code; at; at = ERR_get_error())
+        refused |=
+            ERR_GET_LIB(at) == ERR_LIB_SSL && ERR_GET_REASON(at) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+    if (refused && ssl)
         return err_internal(err, "%s: tls: failed to verify certificate: %s", what,
-                            X509_verify_cert_error_string(verify));
+                            X509_verify_cert_error_string(SSL_get_verify_result(ssl)));
     if (code && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
         return err_internal(err, "%s: unexpected EOF", what);
     if (code) {
@@ -149,8 +150,8 @@ static SSL_CTX *make_context(struct tls *t, struct str cert_pem, struct str key_
     }
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN |
+                              SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(ctx, 1); /* a record's header and body in one read(2) */
     if (cert_pem.n && use_certificate(ctx, cert_pem, key_pem, err) < 0)
         goto bad;

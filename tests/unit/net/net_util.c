@@ -5,6 +5,7 @@
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "test.h"
@@ -64,7 +65,9 @@ static X509 *make(EVP_PKEY *key, const char *common_name, const char *organizati
 void ca_new(struct test_ca *ca)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = make(key, "test-ca", NULL);
+    char name[32];
+    snprintf(name, sizeof(name), "test-ca-%p", (void *)key); /* two of them differ */
+    X509 *cert = make(key, name, NULL);
     X509_set_issuer_name(cert, X509_get_subject_name(cert));
     add_extension(cert, NID_basic_constraints, "critical,CA:TRUE");
     X509_sign(cert, key, EVP_sha256());
