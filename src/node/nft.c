@@ -1,7 +1,6 @@
 #include "node/nft.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -24,6 +23,7 @@ struct nft {
     struct mnl_socket *socket;
     uint32_t seq, first_seq, next_set_id;
     struct buf batch;
+    size_t last_at; /* where its last message begins */
     /* elements being collected */
     struct nftnl_set *elements;
     size_t element_count;
@@ -68,6 +68,7 @@ static struct nlmsghdr *message(struct nft *n, uint16_t type, uint16_t flags)
 
 static void message_done(struct nft *n, const struct nlmsghdr *h)
 {
+    n->last_at = n->batch.n;
     n->batch.n += h->nlmsg_len;
 }
 
@@ -120,22 +121,20 @@ static int take_answers(struct nft *n, uint32_t last, struct err *err)
     return err_errno(err, "nftables, message %u of %u", at - n->first_seq, last - n->first_seq);
 }
 
+/* The last message asks for an answer, so that success is known as well. */
 int nft_commit(struct nft *n, struct err *err)
 {
-    /* The last change asks for an answer, so that success is known as well. */
-    struct nlmsghdr *h = message(n, NFT_MSG_NEWTABLE, NLM_F_ACK);
-    struct nftnl_table *t = nftnl_table_alloc();
-    nftnl_table_set_str(t, NFTNL_TABLE_NAME, n->table);
-    nftnl_table_nlmsg_build_payload(h, t);
-    nftnl_table_free(t);
-    uint32_t last = n->seq;
-    message_done(n, h);
-    h = nftnl_batch_end(buf_reserve(&n->batch, MESSAGE), ++n->seq);
-    message_done(n, h);
+    struct nlmsghdr *last = (struct nlmsghdr *)(n->batch.p + n->last_at);
+    last->nlmsg_flags |= NLM_F_ACK;
+    uint32_t last_seq = last->nlmsg_seq;
+    struct nlmsghdr *h = nftnl_batch_end(buf_reserve(&n->batch, MESSAGE), ++n->seq);
+    n->batch.n += h->nlmsg_len;
     widen_buffer(n);
-    int failed = mnl_socket_sendto(n->socket, n->batch.p, n->batch.n) < 0
+    int failed = 0;
+    if (n->last_at) /* an empty batch needs no kernel */
+        failed = mnl_socket_sendto(n->socket, n->batch.p, n->batch.n) < 0
                      ? err_errno(err, "send to netfilter")
-                     : take_answers(n, last, err);
+                     : take_answers(n, last_seq, err);
     buf_done(&n->batch);
     return failed;
 }

@@ -33,7 +33,7 @@ void nft_delete_chain(
     struct nft *n, const char *chain); /* must be flushed and unreferenced within the transaction */
 
 /* Types of keys and data, as `nft list` prints them; joined by nft_concat. */
-enum { NFT_T_INTEGER = 4, NFT_T_IPV4 = 7, NFT_T_PROTO = 12, NFT_T_PORT = 13 };
+enum { NFT_T_IPV4 = 7, NFT_T_PROTO = 12, NFT_T_PORT = 13, NFT_T_MARK = 19 };
 static inline uint32_t nft_concat(uint32_t types, uint32_t next)
 {
     return types << 6 | next;

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <stdio.h>
 
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
