@@ -12,11 +12,17 @@
  * server rejected our request due to an error in our request"). */
 int patch_json(struct doc *d, const val *current, const val *patch, val **ret, struct err *err);
 
-/* RFC 7386. */
+/* The same; `cause` (may be NULL) receives what upstream puts into the status's cause: `testing
+ * value /a failed: test failed`. */
+int patch_json_cause(struct doc *d, const val *current, const val *patch, val **ret,
+                     struct buf *cause, struct err *err);
+
+/* RFC 7386, as the same library does it. */
 val *patch_merge(struct doc *d, const val *current, const val *patch);
 
 /* Strategic merge, k8s.io/apimachinery/pkg/util/strategicpatch: merge keys and strategies from the
  * schema, $patch (replace, delete, merge), $deleteFromPrimitiveList, $setElementOrder, $retainKeys.
- */
+ * 422 Invalid and 500 InternalError as upstream gives them; merged lists have at most 10,000
+ * elements. */
 int patch_strategic(struct doc *d, const struct schema *s, const val *current, const val *patch,
                     val **ret, struct err *err);

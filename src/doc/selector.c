@@ -448,6 +448,8 @@ int selector_parse_fields(struct arena *a, struct str text, struct selector *ret
                            STR_ARG(terms[i]));
         if (unescape(a, raw, &value, err) != 0)
             return -1;
+        if (r.key.n == 0 && value.n == 0)
+            continue; /* upstream takes it for everything */
         r.key = arena_dup(a, r.key);
         add_value(a, &r, value);
         *add_requirement(a, &s) = r;

@@ -146,11 +146,6 @@ static bool eq_num(const val *a, const val *b)
     return val_real(a) == val_real(b);
 }
 
-struct member {
-    val *key;
-    size_t index;
-};
-
 static int member_cmp(const void *x, const void *y)
 {
     const struct member *a = x, *b = y;
@@ -158,8 +153,7 @@ static int member_cmp(const void *x, const void *y)
     return order ? order : (a->index > b->index) - (a->index < b->index);
 }
 
-/* The members that val_get can see, sorted by name. */
-static struct member *sorted_members(const val *obj, size_t *ret_count)
+struct member *val_sorted_members(const val *obj, size_t *ret_count)
 {
     struct member *all = mem_realloc_array(NULL, val_len(obj) + 1, sizeof *all);
     size_t n = 0, kept = 0;
@@ -200,8 +194,8 @@ static bool eq_obj(const val *a, const val *b)
     if (quick >= 0)
         return quick;
     size_t count_a, count_b;
-    CLEANUP(mem_freep) struct member *of_a = sorted_members(a, &count_a);
-    CLEANUP(mem_freep) struct member *of_b = sorted_members(b, &count_b);
+    CLEANUP(mem_freep) struct member *of_a = val_sorted_members(a, &count_a);
+    CLEANUP(mem_freep) struct member *of_b = val_sorted_members(b, &count_b);
     if (count_a != count_b)
         return false;
     for (size_t i = 0; i < count_a; i++)

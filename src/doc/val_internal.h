@@ -16,6 +16,13 @@ val *val_new_uint(struct doc *doc, uint64_t u);
 /* The key value of a member (the last of duplicates), or NULL; the member is its `next`. */
 val *val_get_key(const val *obj, struct str name);
 
+struct member {
+    val *key; /* its value is key->next */
+    size_t index;
+};
+/* The members that val_get can see, sorted by name. The caller frees the array. */
+struct member *val_sorted_members(const val *obj, size_t *ret_count);
+
 /* Levels of nesting: 0 for a scalar, 1 for a container of scalars. */
 size_t val_depth(const val *v);
 
