@@ -8,7 +8,8 @@ enum {
     QUEUE_HIGH = 64 * 1024, /* frames are made while less waits in the connection */
     STREAM_WINDOW = 256 * 1024,
     CONN_WINDOW = 1024 * 1024,
-    BODIES_MAX = 8, /* times max_body: request bodies a connection may have under way */
+    UNWANTED_MAX = 1024 * 1024, /* body bytes that may follow a refusal */
+    BODIES_MAX = 8,             /* times max_body: request bodies a connection may have under way */
     RESET_BURST = 1000,
     RESET_RATE = 50, /* a second; clients that open streams to cancel them (CVE-2023-44487) */
 };
@@ -33,6 +34,7 @@ struct h2_stream {
     size_t path_at, path_n, method_at, method_n, authority_at, authority_n;
     struct buf body;
     struct h2_queue out;
+    size_t unwanted;
     int refused; /* status that the request must be refused with */
     bool headed, handled, over, bodyless;
 };
@@ -230,14 +232,26 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
+/* A refused request is answered before its body is there. The client gets some time to notice
+ * (curl takes an early reset for a broken stream and does not show the answer). */
+static int unwanted(struct h2_stream *st, size_t n)
+{
+    st->unwanted += n;
+    if (st->unwanted > UNWANTED_MAX)
+        nghttp2_submit_rst_stream(st->h2->session, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_NO_ERROR);
+    return 0;
+}
+
 static int on_body(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n,
                    void *arg)
 {
     (void)flags;
     struct h2 *h = arg;
     struct h2_stream *st = stream_of(h, id);
-    if (!st || st->refused || st->handled)
+    if (!st || st->handled)
         return 0;
+    if (st->refused)
+        return unwanted(st, n);
     size_t max = h->server->config.max_body;
     if (n > max - st->body.n) {
         refuse(st, 413);
@@ -250,17 +264,6 @@ static int on_body(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     }
     buf_append(&st->body, p, n);
     h->bodies += n;
-    return 0;
-}
-
-/* A refused request is answered before its body is there; the rest of the body is not wanted. */
-static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
-{
-    if (frame->hd.type != NGHTTP2_DATA || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-        return 0;
-    struct h2_stream *st = stream_of(arg, frame->hd.stream_id);
-    if (st && st->refused)
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_NO_ERROR);
     return 0;
 }
 
@@ -429,7 +432,6 @@ static nghttp2_session *new_session(struct h2 *h)
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_body);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
-    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send);
     nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
     nghttp2_option_set_no_closed_streams(option, 1);
