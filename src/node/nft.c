@@ -238,6 +238,15 @@ void nft_add_set(struct nft *n, const struct nft_set *s)
     message_done(n, h);
 }
 
+void nft_delete_set(struct nft *n, const struct nft_set *s)
+{
+    struct nftnl_set *set = new_set(n, s);
+    struct nlmsghdr *h = message(n, NFT_MSG_DELSET, 0);
+    nftnl_set_nlmsg_build_payload(h, set);
+    nftnl_set_free(set);
+    message_done(n, h);
+}
+
 void nft_begin_elements(struct nft *n, const struct nft_set *s, bool delete)
 {
     n->element_set = s;

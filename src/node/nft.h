@@ -46,6 +46,7 @@ struct nft_set {
     bool dynamic;               /* filled by rules, elements time out */
 };
 void nft_add_set(struct nft *n, const struct nft_set *s);
+void nft_delete_set(struct nft *n, const struct nft_set *s);
 /* Elements are collected and written in messages of bounded size; one set at a time:
  * nft_end_elements closes. */
 void nft_begin_elements(struct nft *n, const struct nft_set *s, bool delete);
@@ -67,8 +68,8 @@ void nft_load_saddr(struct nft_rule *r, unsigned reg);
 void nft_load_daddr(struct nft_rule *r, unsigned reg);
 void nft_load_l4proto(struct nft_rule *r, unsigned reg);
 void nft_load_dport(struct nft_rule *r, unsigned reg);
-void nft_load_number(struct nft_rule *r, unsigned reg, uint32_t number);
-void nft_load_random(struct nft_rule *r, unsigned reg, uint32_t modulus);
+void nft_load_random(struct nft_rule *r, unsigned reg, uint32_t modulus,
+                     uint32_t offset); /* offset … offset+modulus-1 */
 void nft_load_fib_daddr_type(struct nft_rule *r, unsigned reg);
 void nft_is_number(struct nft_rule *r, unsigned reg, uint32_t number, bool equal);
 void nft_is_l4proto(struct nft_rule *r, uint8_t proto);

@@ -112,20 +112,13 @@ void nft_load_dport(struct nft_rule *r, unsigned reg)
     load_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT_AT, 2, reg);
 }
 
-void nft_load_number(struct nft_rule *r, unsigned reg, uint32_t number)
-{
-    struct nftnl_expr *e = add(r, "immediate");
-    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, reg32(reg));
-    nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, &number, sizeof(number));
-}
-
-void nft_load_random(struct nft_rule *r, unsigned reg, uint32_t modulus)
+void nft_load_random(struct nft_rule *r, unsigned reg, uint32_t modulus, uint32_t offset)
 {
     struct nftnl_expr *e = add(r, "numgen");
     nftnl_expr_set_u32(e, NFTNL_EXPR_NG_DREG, reg32(reg));
     nftnl_expr_set_u32(e, NFTNL_EXPR_NG_MODULUS, modulus);
     nftnl_expr_set_u32(e, NFTNL_EXPR_NG_TYPE, NFT_NG_RANDOM);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_NG_OFFSET, 0);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_NG_OFFSET, offset);
 }
 
 void nft_load_fib_daddr_type(struct nft_rule *r, unsigned reg)

@@ -16,7 +16,7 @@ enum { COLLECT_MS = 5, RETRY_MS = 1000, MAX_SLICES = 1024 };
 struct installed {
     struct arena arena;
     struct plan plan;
-    uint32_t *ids; /* one a port */
+    struct rule_place *places; /* one a port */
 };
 
 struct host_ports {
@@ -31,8 +31,8 @@ struct service_proxy {
     struct service_rules rules;
     struct cache *services, *slices;
     struct nft *nft;
-    uint32_t last_id;
-    struct map installed;       /* "ns/name" -> struct installed; the worker's */
+    uint32_t last_id, next_slot; /* never used twice until the table is built anew */
+    struct map installed;        /* "ns/name" -> struct installed; the worker's */
     struct map installed_ports; /* uid -> struct host_ports, as the kernel has them; the worker's */
     bool broken;                /* the kernel's state is not known: build anew */
 
@@ -83,11 +83,25 @@ static struct installed *read_service(struct service_proxy *p, struct str key)
     return s;
 }
 
-static void give_ids(struct service_proxy *p, struct installed *now, const struct installed *before)
+static uint32_t take_slots(struct service_proxy *p, size_t count)
 {
-    now->ids = arena_zalloc(&now->arena, now->plan.port_count * sizeof(*now->ids));
-    for (size_t i = 0; i < now->plan.port_count; i++)
-        now->ids[i] = before && i < before->plan.port_count ? before->ids[i] : ++p->last_id;
+    uint32_t first = p->next_slot;
+    p->next_slot += (uint32_t)count;
+    return first;
+}
+
+/* A port keeps its number, and with it the memory of its clients, while the service lives. Its
+ * endpoints move to fresh slots. */
+static void give_places(struct service_proxy *p, struct installed *now,
+                        const struct installed *before)
+{
+    now->places = arena_zalloc(&now->arena, now->plan.port_count * sizeof(*now->places));
+    for (size_t i = 0; i < now->plan.port_count; i++) {
+        struct rule_place *at = &now->places[i];
+        at->id = before && i < before->plan.port_count ? before->places[i].id : ++p->last_id;
+        at->slots = take_slots(p, now->plan.ports[i].count);
+        at->external_slots = take_slots(p, now->plan.ports[i].external_count);
+    }
 }
 
 static void note_udp(struct udp_change *u, const struct plan *plan)
@@ -128,46 +142,43 @@ static bool is_stale(void *arg, const struct conntrack_flow *f)
 
 /* Clients that are bound to an endpoint which went are set free. */
 struct affinity_search {
-    struct service_proxy *p;
-    const struct map *changed; /* key -> struct installed with affinity */
+    struct nft *nft;
+    const struct plan_port *port;
 };
 
-static bool has_endpoint(const struct installed *s, uint32_t id, const uint8_t *data)
-{
-    for (size_t i = 0; i < s->plan.port_count; i++) {
-        const struct plan_port *port = &s->plan.ports[i];
-        if (s->ids[i] != (id & ~(uint32_t)SERVICE_EXTERNAL_ID))
-            continue;
-        for (size_t j = 0; j < port->count; j++)
-            if (memcmp(port->endpoints[j].ip, data, 4) == 0 &&
-                memcmp(&port->endpoints[j].port, data + 4, 2) == 0)
-                return true;
-        return false;
-    }
-    return true; /* another service's */
-}
-
-static void drop_stale_affinity(void *arg, const void *key, const void *data)
+static void drop_stale_client(void *arg, const void *key, const void *data)
 {
     const struct affinity_search *search = arg;
-    uint32_t id;
-    memcpy(&id, (const char *)key + 4, 4);
-    for (struct map_entry *e = NULL; (e = map_next(search->changed, e));)
-        if (!has_endpoint(e->value, id, data))
-            nft_element(search->p->nft, key, NULL, NULL);
+    const struct plan_port *port = search->port;
+    for (size_t i = 0; i < port->count; i++)
+        if (memcmp(port->endpoints[i].ip, data, 4) == 0 &&
+            memcmp(&port->endpoints[i].port, (const char *)data + 4, 2) == 0)
+            return;
+    nft_element(search->nft, key, NULL, NULL);
+}
+
+static int clean_service(struct service_proxy *p, const struct installed *s, struct err *err)
+{
+    int failed = 0;
+    for (size_t i = 0; i < s->plan.port_count; i++) {
+        char name[RULE_SET_NAME];
+        const struct nft_set affinity = rules_affinity(s->places[i].id, name);
+        struct affinity_search search = {p->nft, &s->plan.ports[i]};
+        nft_begin_elements(p->nft, &affinity, true);
+        failed |= nft_dump(p->nft, &affinity, drop_stale_client, &search, err);
+        nft_end_elements(p->nft);
+    }
+    return failed;
 }
 
 static void clean_affinity(struct service_proxy *p, const struct map *changed)
 {
-    if (!changed->count)
-        return;
     struct err err;
-    struct affinity_search search = {p, changed};
+    int failed = 0;
     nft_begin(p->nft);
-    nft_begin_elements(p->nft, &rules_affinity, true);
-    int failed = nft_dump(p->nft, &rules_affinity, drop_stale_affinity, &search, &err);
-    nft_end_elements(p->nft);
-    if (failed || nft_commit(p->nft, &err))
+    for (struct map_entry *e = NULL; (e = map_next(changed, e));)
+        failed |= clean_service(p, e->value, &err);
+    if (nft_commit(p->nft, &err) || failed)
         log_warn("service_proxy", "cannot clean session affinity", "error", err.message);
 }
 
@@ -226,12 +237,14 @@ static void change_service(struct service_proxy *p, struct str key, struct map *
         return;
     }
     if (before)
-        rules_remove(p->nft, &before->plan, before->ids);
+        rules_remove(p->nft, &before->plan, before->places,
+                     now && now->plan.affinity_ms &&
+                         now->plan.port_count == before->plan.port_count);
     if (now) {
-        give_ids(p, now, before);
-        rules_add(p->nft, &p->rules, &now->plan, now->ids);
+        give_places(p, now, before);
+        rules_add(p->nft, &p->rules, &now->plan, now->places);
         note_udp(udp, &now->plan);
-        if (before && now->plan.affinity_ms)
+        if (before && before->plan.affinity_ms && now->plan.affinity_ms)
             map_set(affine, key, now);
         map_set(&p->installed, key, now);
     } else if (before)
@@ -242,6 +255,7 @@ static void change_service(struct service_proxy *p, struct str key, struct map *
 static void change_all(struct service_proxy *p, struct map *affine, struct udp_change *udp)
 {
     forget_all(p);
+    p->last_id = p->next_slot = 0;
     nft_add_table(p->nft); /* so that there is one to delete */
     nft_delete_table(p->nft);
     rules_skeleton(p->nft, &p->rules);

@@ -31,17 +31,8 @@ static const struct nft_set reject_ports = {
     .name = "reject_ports", .key_type = PROTO_PORT, .key_n = 8, .verdicts = true};
 static const struct nft_set hairpin = {
     .name = "hairpin", .key_type = NFT_T_IPV4 << 6 | NFT_T_IPV4, .key_n = 8};
-const struct nft_set rules_endpoints = {.name = "endpoints",
-                                        .key_type = NFT_T_MARK << 6 | NFT_T_MARK,
-                                        .key_n = 8,
-                                        .data_type = IP_PORT,
-                                        .data_n = 8};
-const struct nft_set rules_affinity = {.name = "affinity",
-                                       .key_type = NFT_T_IPV4 << 6 | NFT_T_MARK,
-                                       .key_n = 8,
-                                       .data_type = IP_PORT,
-                                       .data_n = 8,
-                                       .dynamic = true};
+static const struct nft_set endpoints = {
+    .name = "endpoints", .key_type = NFT_T_MARK, .key_n = 4, .data_type = IP_PORT, .data_n = 8};
 const struct nft_set rules_host_ports = {
     .name = "host_ports", .key_type = PROTO_PORT, .key_n = 8, .data_type = IP_PORT, .data_n = 8};
 
@@ -62,8 +53,7 @@ static void add_sets(struct nft *n)
     for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
         nft_add_set(n, maps[i]);
     nft_add_set(n, &hairpin);
-    nft_add_set(n, &rules_endpoints);
-    nft_add_set(n, &rules_affinity);
+    nft_add_set(n, &endpoints);
     nft_add_set(n, &rules_host_ports);
 }
 
@@ -105,6 +95,7 @@ static void is_local(struct nft_rule *rule)
 static void add_services_chain(struct nft *n)
 {
     struct nft_rule *rule = nft_rule_begin(n, "services");
+    nft_is_ipv4(rule);
     nft_load_daddr(rule, 0);
     nft_load_l4proto(rule, 1);
     nft_load_dport(rule, 2);
@@ -112,6 +103,7 @@ static void add_services_chain(struct nft *n)
     nft_rule_end(n, rule);
 
     rule = nft_rule_begin(n, "services");
+    nft_is_ipv4(rule);
     is_local(rule);
     nft_load_l4proto(rule, 0);
     nft_load_dport(rule, 1);
@@ -119,6 +111,7 @@ static void add_services_chain(struct nft *n)
     nft_rule_end(n, rule);
 
     rule = nft_rule_begin(n, "services");
+    nft_is_ipv4(rule);
     is_local(rule);
     nft_load_l4proto(rule, 0);
     nft_load_dport(rule, 1);
@@ -130,6 +123,7 @@ static void add_services_chain(struct nft *n)
 static void add_refusals(struct nft *n)
 {
     struct nft_rule *rule = nft_rule_begin(n, "refused");
+    nft_is_ipv4(rule);
     nft_load_daddr(rule, 0);
     nft_load_l4proto(rule, 1);
     nft_load_dport(rule, 2);
@@ -137,16 +131,17 @@ static void add_refusals(struct nft *n)
     nft_rule_end(n, rule);
 
     rule = nft_rule_begin(n, "refused_ports");
+    nft_is_ipv4(rule);
     nft_load_l4proto(rule, 0);
     nft_load_dport(rule, 1);
     nft_lookup_verdict(rule, &reject_ports, 0);
     nft_rule_end(n, rule);
 
-    rule = nft_rule_begin(n, "reject");
+    rule = nft_rule_begin(n, "refuse");
     nft_is_l4proto(rule, IPPROTO_TCP);
     nft_reject(rule, true);
     nft_rule_end(n, rule);
-    rule = nft_rule_begin(n, "reject");
+    rule = nft_rule_begin(n, "refuse");
     nft_reject(rule, false);
     nft_rule_end(n, rule);
 }
@@ -180,7 +175,7 @@ void rules_skeleton(struct nft *n, const struct service_rules *r)
 {
     nft_add_table(n);
     add_sets(n);
-    static const char *const chains[] = {"services", "refused", "refused_ports", "reject"};
+    static const char *const chains[] = {"services", "refused", "refused_ports", "refuse"};
     for (size_t i = 0; i < sizeof(chains) / sizeof(*chains); i++)
         nft_add_chain(n, chains[i]);
     nft_add_base_chain(n, "prerouting", "nat", NF_INET_PRE_ROUTING, DSTNAT);
@@ -202,40 +197,48 @@ void rules_skeleton(struct nft *n, const struct service_rules *r)
 
 /* --- what one Service adds --- */
 
-/* Registers: 0 client, 1 id (the affinity's key); 2 id, 3 slot (the endpoint's key); 4 address, 5
- * port. */
-static void add_choice(struct nft *n, const char *chain, uint32_t id, size_t count,
-                       int64_t affinity_ms)
+struct nft_set rules_affinity(uint32_t id, char *name)
 {
+    snprintf(name, RULE_SET_NAME, "affinity-%u", id);
+    return (struct nft_set){.name = name,
+                            .key_type = NFT_T_IPV4,
+                            .key_n = 4,
+                            .data_type = IP_PORT,
+                            .data_n = 8,
+                            .dynamic = true};
+}
+
+/* Registers: 0 client, 1 slot, 4 address, 5 port. */
+static void add_choice(struct nft *n, const char *chain, const struct rule_place *at,
+                       uint32_t slots, size_t count, int64_t affinity_ms)
+{
+    char name[RULE_SET_NAME];
+    const struct nft_set affinity = rules_affinity(at->id, name);
     struct nft_rule *rule;
     if (affinity_ms) {
         rule = nft_rule_begin(n, chain);
         nft_load_saddr(rule, 0);
-        nft_load_number(rule, 1, id);
-        nft_lookup(rule, &rules_affinity, 0, 4);
-        nft_remember(rule, &rules_affinity, 0, 4, (uint64_t)affinity_ms);
+        nft_lookup(rule, &affinity, 0, 4);
         nft_dnat(rule, 4, 5);
         nft_rule_end(n, rule);
     }
     rule = nft_rule_begin(n, chain);
-    nft_load_number(rule, 2, id);
-    nft_load_random(rule, 3, (uint32_t)count);
-    nft_lookup(rule, &rules_endpoints, 2, 4);
+    nft_load_random(rule, 1, (uint32_t)count, slots);
+    nft_lookup(rule, &endpoints, 1, 4);
     if (affinity_ms) {
         nft_load_saddr(rule, 0);
-        nft_load_number(rule, 1, id);
-        nft_remember(rule, &rules_affinity, 0, 4, (uint64_t)affinity_ms);
+        nft_remember(rule, &affinity, 0, 4, (uint64_t)affinity_ms);
     }
     nft_dnat(rule, 4, 5);
     nft_rule_end(n, rule);
 }
 
 static void add_external_chain(struct nft *n, const struct service_rules *r, const struct plan *p,
-                               const struct plan_port *port, uint32_t id)
+                               const struct plan_port *port, const struct rule_place *at)
 {
     char chain[CHAIN], internal[CHAIN];
-    chain_name('x', id, chain);
-    chain_name('s', id, internal);
+    chain_name('x', at->id, chain);
+    chain_name('s', at->id, internal);
     struct nft_rule *rule = nft_rule_begin(n, chain);
     if (!port->external_local) {
         nft_set_mark_bit(rule, MASQUERADE_MARK);
@@ -248,7 +251,7 @@ static void add_external_chain(struct nft *n, const struct service_rules *r, con
     nft_goto(rule, internal);
     nft_rule_end(n, rule);
     if (port->external_count) {
-        add_choice(n, chain, id | SERVICE_EXTERNAL_ID, port->external_count, p->affinity_ms);
+        add_choice(n, chain, at, at->external_slots, port->external_count, p->affinity_ms);
         return;
     }
     rule = nft_rule_begin(n, chain);
@@ -256,16 +259,16 @@ static void add_external_chain(struct nft *n, const struct service_rules *r, con
     nft_rule_end(n, rule);
 }
 
-static void change_endpoints(struct nft *n, const struct plan_endpoint *endpoints, size_t count,
-                             uint32_t id, bool delete)
+static void change_endpoints(struct nft *n, const struct plan_endpoint *list, size_t count,
+                             uint32_t slots, bool delete)
 {
-    nft_begin_elements(n, &rules_endpoints, delete);
+    nft_begin_elements(n, &endpoints, delete);
     for (size_t i = 0; i < count; i++) {
-        uint32_t key[2] = {id, (uint32_t)i};
+        uint32_t key = slots + (uint32_t)i;
         uint8_t data[8] = {0};
-        memcpy(data, endpoints[i].ip, 4);
-        memcpy(data + 4, &endpoints[i].port, 2);
-        nft_element(n, key, delete ? NULL : data, NULL);
+        memcpy(data, list[i].ip, 4);
+        memcpy(data + 4, &list[i].port, 2);
+        nft_element(n, &key, delete ? NULL : data, NULL);
     }
     nft_end_elements(n);
 }
@@ -278,53 +281,67 @@ static void change_elements(struct nft *n, const struct plan_port *port, uint32_
         bool refused = e->map == PLAN_REJECTS || e->map == PLAN_REJECT_PORTS;
         chain_name(e->external ? 'x' : 's', id, chain);
         nft_begin_elements(n, maps[e->map], delete);
-        nft_element(n, e->key, NULL, delete ? NULL : refused ? "reject" : chain);
+        nft_element(n, e->key, NULL, delete ? NULL : refused ? "refuse" : chain);
         nft_end_elements(n);
     }
 }
 
 static void add_port(struct nft *n, const struct service_rules *r, const struct plan *p,
-                     const struct plan_port *port, uint32_t id)
+                     const struct plan_port *port, const struct rule_place *at)
 {
-    char chain[CHAIN];
-    chain_name('s', id, chain);
-    nft_add_chain(n, chain);
-    if (port->count)
-        add_choice(n, chain, id, port->count, p->affinity_ms);
-    change_endpoints(n, port->endpoints, port->count, id, false);
-    if (port->external_chain) {
-        chain_name('x', id, chain);
-        nft_add_chain(n, chain);
-        add_external_chain(n, r, p, port, id);
-        change_endpoints(n, port->external_endpoints, port->external_count,
-                         id | SERVICE_EXTERNAL_ID, false);
+    char chain[CHAIN], name[RULE_SET_NAME];
+    if (p->affinity_ms) {
+        const struct nft_set affinity = rules_affinity(at->id, name);
+        nft_add_set(n, &affinity);
     }
-    change_elements(n, port, id, false);
+    chain_name('s', at->id, chain);
+    nft_add_chain(n, chain);
+    change_endpoints(n, port->endpoints, port->count, at->slots, false);
+    if (port->count)
+        add_choice(n, chain, at, at->slots, port->count, p->affinity_ms);
+    if (port->external_chain) {
+        chain_name('x', at->id, chain);
+        nft_add_chain(n, chain);
+        change_endpoints(n, port->external_endpoints, port->external_count, at->external_slots,
+                         false);
+        add_external_chain(n, r, p, port, at);
+    }
+    change_elements(n, port, at->id, false);
 }
 
 void rules_add(struct nft *n, const struct service_rules *r, const struct plan *p,
-               const uint32_t *ids)
+               const struct rule_place *places)
 {
     for (size_t i = 0; i < p->port_count; i++)
-        add_port(n, r, p, &p->ports[i], ids[i]);
+        add_port(n, r, p, &p->ports[i], &places[i]);
 }
 
-void rules_remove(struct nft *n, const struct plan *p, const uint32_t *ids)
+static void remove_port(struct nft *n, const struct plan_port *port, const struct rule_place *at)
+{
+    char internal[CHAIN], external[CHAIN];
+    chain_name('s', at->id, internal);
+    chain_name('x', at->id, external);
+    change_elements(n, port, at->id, true);
+    if (port->external_chain) {
+        nft_flush_chain(n, external);
+        nft_delete_chain(n, external);
+        change_endpoints(n, port->external_endpoints, port->external_count, at->external_slots,
+                         true);
+    }
+    nft_flush_chain(n, internal);
+    nft_delete_chain(n, internal);
+    change_endpoints(n, port->endpoints, port->count, at->slots, true);
+}
+
+void rules_remove(struct nft *n, const struct plan *p, const struct rule_place *places,
+                  bool keep_affinity)
 {
     for (size_t i = 0; i < p->port_count; i++) {
-        const struct plan_port *port = &p->ports[i];
-        char internal[CHAIN], external[CHAIN];
-        chain_name('s', ids[i], internal);
-        chain_name('x', ids[i], external);
-        change_elements(n, port, ids[i], true);
-        if (port->external_chain) {
-            nft_flush_chain(n, external);
-            nft_delete_chain(n, external);
-            change_endpoints(n, port->external_endpoints, port->external_count,
-                             ids[i] | SERVICE_EXTERNAL_ID, true);
-        }
-        nft_flush_chain(n, internal);
-        nft_delete_chain(n, internal);
-        change_endpoints(n, port->endpoints, port->count, ids[i], true);
+        remove_port(n, &p->ports[i], &places[i]);
+        if (!p->affinity_ms || keep_affinity)
+            continue;
+        char name[RULE_SET_NAME];
+        const struct nft_set affinity = rules_affinity(places[i].id, name);
+        nft_delete_set(n, &affinity);
     }
 }
