@@ -138,12 +138,6 @@ static int type_error(struct check *c, const char *value, const struct schema *s
                    in ? in + 1 : "", buf_z(&c->go_path), name);
 }
 
-/* What an UnmarshalJSON of its own reports: it knows nothing of the field around it. */
-static int inner_type_error(struct check *c, const char *value, const char *type)
-{
-    return err_bad(c->err, "json: cannot unmarshal %s into Go value of type %s", value, type);
-}
-
 /* --- scalars --- */
 static bool int_fits(const val *v, bool wide)
 {
@@ -172,7 +166,7 @@ static int check_int(struct check *c, const struct schema *s, const char *go, co
     return type_error(c, text, s, go);
 }
 
-static int check_int_or_string(struct check *c, const val *v)
+static int check_int_or_string(struct check *c, const struct schema *s, const val *v)
 {
     if (val_is_str(v) || int_fits(v, false))
         return 0;
@@ -181,14 +175,14 @@ static int check_int_or_string(struct check *c, const val *v)
         number_text(v, text, sizeof(text));
     else
         snprintf(text, sizeof(text), "%s", val_type_name(v));
-    return inner_type_error(c, text, "int32");
+    return type_error(c, text, s, "int32");
 }
 
 static int check_text(struct check *c, const struct schema *s, const char *go, val *v)
 {
     if (!val_is_str(v) && s->type != SCHEMA_QUANTITY)
         return s->type == SCHEMA_BYTES ? type_error(c, val_type_name(v), s, go)
-                                       : inner_type_error(c, val_type_name(v), "string");
+                                       : type_error(c, val_type_name(v), s, "string");
     return schema_canonical(s, c->d, v, c->err);
 }
 
@@ -331,16 +325,15 @@ static int check_either(struct check *c, const struct schema *s, val *v)
     if (s->type == SCHEMA_PROPS_OR_BOOL)
         return val_is_bool(v) ? 0 : err_bad(c->err, "boolean or JSON schema expected");
     if (!val_is_arr(v))
-        return inner_type_error(c, val_type_name(v),
-                                s->type == SCHEMA_PROPS_OR_ARRAY ? "[]v1.JSONSchemaProps"
-                                                                 : "[]string");
+        return type_error(c, val_type_name(v), s,
+                          s->type == SCHEMA_PROPS_OR_ARRAY ? "[]v1.JSONSchemaProps" : "[]string");
     VAL_FOR(v, item)
     {
         if (s->type == SCHEMA_PROPS_OR_ARRAY) {
             if (check_value(c, s->items, NULL, item) < 0)
                 return -1;
         } else if (!val_is_str(item)) {
-            return inner_type_error(c, val_type_name(item), "string");
+            return type_error(c, val_type_name(item), s, "string");
         }
     }
     return 0;
@@ -370,7 +363,7 @@ static int check_value(struct check *c, const struct schema *s, const char *go, 
     case SCHEMA_DURATION:
         return check_text(c, s, go, v);
     case SCHEMA_INT_OR_STRING:
-        return check_int_or_string(c, v);
+        return check_int_or_string(c, s, v);
     case SCHEMA_PROPS_OR_BOOL:
     case SCHEMA_PROPS_OR_ARRAY:
     case SCHEMA_PROPS_OR_STRINGS:
