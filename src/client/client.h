@@ -36,7 +36,9 @@ struct client_stream; /* belongs to the transport */
 struct client_transport {
     int (*call)(void *self, const struct client_request *r, struct client_response *ret,
                 struct err *err);
-    /* A watch. Callbacks come on a thread of the transport and must not block for long. */
+    /* A watch. Callbacks come on a thread of the transport and must not block for long. An answer
+     * that is no success ends in `closed` with the Status as err. The stream is the caller's until
+     * stream_close, which is called once for each, before or after `closed`. */
     int (*stream)(void *self, const struct client_request *r,
                   const struct client_stream_events *events, struct client_stream **ret,
                   struct err *err);
@@ -70,6 +72,10 @@ void resource_path(const struct resource *r, const char *ns, const char *name, c
 /* --- calls; ret may be NULL; the answer is parsed into d --- */
 int client_do(struct client *c, const struct client_request *r, struct client_response *ret,
               struct err *err); /* any status is success */
+int client_stream_open(struct client *c, const struct client_request *r,
+                       const struct client_stream_events *events, struct client_stream **ret,
+                       struct err *err);
+void client_stream_close(struct client *c, struct client_stream *s);
 int client_get(struct client *c, const struct resource *r, const char *ns, const char *name,
                struct doc *d, val **ret, struct err *err);
 int client_create(struct client *c, const struct resource *r, const char *ns, const val *object,
