@@ -484,6 +484,7 @@ void conn_finish(struct conn *c)
         return;
     }
     c->lingering = true;
+    c->announce = false;
     loop_at_end(c->loop, &c->end, linger_cut);
     /* A peer that does not read its last answer is not waited for without end. */
     loop_timer_set(c->loop, &c->timer, 30 * LINGER_MS, linger_over);
@@ -548,13 +549,18 @@ static void connected(struct conn *c)
         become_ready(c);
 }
 
+static void announce(struct conn *c)
+{
+    if (!c->announce)
+        return;
+    c->announce = false;
+    become_ready(c);
+}
+
 static void on_task(struct loop_task *t)
 {
     struct conn *c = CONTAINER_OF(t, struct conn, task);
-    if (c->announce) {
-        c->announce = false;
-        become_ready(c);
-    }
+    announce(c);
     if (!c->dead && !c->failed && !c->write_blocked)
         flush(c);
     if (!c->dead && !c->failed && c->read_on && !c->paused && !c->handshaking)
@@ -583,7 +589,8 @@ static void on_io(void *arg, uint32_t events)
         handshake(c);
         return;
     }
-    if (events & EPOLLOUT) {
+    announce(c); /* the first bytes may be faster than the task */
+    if (!c->dead && !c->failed && (events & EPOLLOUT)) {
         c->write_blocked = false;
         flush(c);
     }

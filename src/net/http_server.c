@@ -192,7 +192,7 @@ static void on_failed(void *arg, const struct err *err)
     server_conn_drop(arg, false);
 }
 
-static void adopt(struct http_server *s, int fd, const struct sockaddr_storage *from)
+void server_adopt(struct http_server *s, int fd, const struct sockaddr *from)
 {
     static const struct conn_events events = {on_ready, on_data, on_eof, on_drained, on_failed};
     struct server_conn *sc = NEW(struct server_conn);
@@ -202,7 +202,7 @@ static void adopt(struct http_server *s, int fd, const struct sockaddr_storage *
         return;
     }
     sc->server = s;
-    address_format((const struct sockaddr *)from, sc->remote, sizeof(sc->remote));
+    address_format(from, sc->remote, sizeof(sc->remote));
     list_add_tail(&s->conns, &sc->link);
     s->conn_count++;
     server_conn_head_begins(sc);
@@ -235,7 +235,7 @@ static void on_accept(void *arg, uint32_t events)
         if (s->conn_count >= s->config.max_conns)
             close(fd);
         else
-            adopt(s, fd, &from);
+            server_adopt(s, fd, (const struct sockaddr *)&from);
     }
 }
 

@@ -69,6 +69,9 @@ struct conn *server_conn_take(struct server_conn *sc);
 /* The headers being read must be complete within header_ms from now. */
 void server_conn_head_begins(struct server_conn *sc);
 
+/* Takes a connected, non-blocking socket. */
+void server_adopt(struct http_server *s, int fd, const struct sockaddr *from);
+
 void server_tunnel_gone(void *server); /* a tunnel of this server ended */
 struct str server_date(struct http_server *s);
 /* Runs the handler. */
