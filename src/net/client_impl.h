@@ -78,7 +78,7 @@ struct conn *client_conn_take(struct client_conn *cc); /* for a tunnel; cc is go
 void call_headers(struct http_call *call); /* status and head are filled and finished */
 void call_data(struct http_call *call, struct str bytes);
 void call_done(struct http_call *call);
-void call_fail(struct http_call *call, const struct err *err);
+void http_call_fail(struct http_call *call, const struct err *err);
 /* Back to the waiting calls, for a fresh connection; false when that was done before. */
 bool call_retry(struct http_call *call);
 void client_requeue(struct http_call *call);     /* back to the waiting calls, as the first */

@@ -152,7 +152,7 @@ static void stream_failed(struct http_call *call, uint32_t code)
     if (code == NGHTTP2_REFUSED_STREAM && call_retry(call))
         return;
     err_internal(&err, "stream error: stream ID %d; %s", call->stream_id, code_name(code));
-    call_fail(call, &err);
+    http_call_fail(call, &err);
 }
 
 static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
@@ -195,7 +195,7 @@ static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int
     }
     struct err err;
     err_internal(&err, "http2: the request cannot be sent: %s", nghttp2_strerror(error));
-    call_fail(call, &err);
+    http_call_fail(call, &err);
     return 0;
 }
 

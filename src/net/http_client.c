@@ -108,7 +108,7 @@ void call_data(struct http_call *call, struct str bytes)
     }
     err_internal(&err, "the answer's body is larger than %zu bytes", call->config.max_body);
     struct client_conn *cc = call->conn;
-    call_fail(call, &err);
+    http_call_fail(call, &err);
     if (cc && cc->c2)
         c2_cancel(cc->c2, call);
 }
@@ -119,7 +119,7 @@ void call_done(struct http_call *call)
         end_call(call, NULL);
 }
 
-void call_fail(struct http_call *call, const struct err *err)
+void http_call_fail(struct http_call *call, const struct err *err)
 {
     if (!call->over)
         end_call(call, err);
@@ -283,7 +283,7 @@ void client_conn_drop(struct client_conn *cc, const struct err *err)
         struct err closed;
         if (!err)
             err_internal(&closed, "the server closed the connection");
-        call_fail(call, err ? err : &closed);
+        http_call_fail(call, err ? err : &closed);
     }
     client_later(c);
 }
@@ -318,7 +318,7 @@ static void fail_waiting(struct http_client *c, bool upgrades, const struct err 
         list_add_tail(&failed, it);
     }
     while (!list_empty(&failed))
-        call_fail(CONTAINER_OF(failed.next, struct http_call, link), err);
+        http_call_fail(CONTAINER_OF(failed.next, struct http_call, link), err);
 }
 
 /* The first failure is the one to report, like the first address is the one that is meant. */
