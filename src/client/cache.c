@@ -85,7 +85,8 @@ static int by_key(const void *a, const void *b)
 
 void cache_replace(struct cache *k, struct obj **objs, size_t n)
 {
-    qsort(objs, n, sizeof(*objs), by_key);
+    if (n)
+        qsort(objs, n, sizeof(*objs), by_key);
     struct obj **known, **gone = NULL;
     size_t known_n = shelf_copy(&k->all, 0, k->all.n, &known), gone_n = 0;
     if (known_n)

@@ -7,12 +7,12 @@ static const struct {
     int code;
     const char *reason;
 } reasons[] = {
-    {400, "BadRequest"}, {401, "Unauthorized"},          {403, "Forbidden"},
-    {404, "NotFound"},   {405, "MethodNotAllowed"},      {406, "NotAcceptable"},
-    {409, "Conflict"},   {409, "AlreadyExists"},         {410, "Expired"},
-    {410, "Gone"},       {413, "RequestEntityTooLarge"}, {415, "UnsupportedMediaType"},
-    {422, "Invalid"},    {429, "TooManyRequests"},       {500, "InternalError"},
-    {504, "Timeout"},
+    {400, "BadRequest"},    {401, "Unauthorized"},          {403, "Forbidden"},
+    {404, "NotFound"},      {405, "MethodNotAllowed"},      {406, "NotAcceptable"},
+    {409, "Conflict"},      {409, "AlreadyExists"},         {410, "Expired"},
+    {410, "Gone"},          {413, "RequestEntityTooLarge"}, {415, "UnsupportedMediaType"},
+    {422, "Invalid"},       {429, "TooManyRequests"},       {500, "InternalError"},
+    {500, "ServerTimeout"}, {503, "ServiceUnavailable"},    {504, "Timeout"},
 };
 
 /* err.reason is a static string: the one that is spelled like it, else the usual one of the code.

@@ -1,0 +1,126 @@
+#include "client/kubeconfig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "client/client.h"
+#include "client/status.h"
+#include "test.h"
+
+/* Writes a kubeconfig into a folder with the files ca.crt and token, and reads it. */
+static int read_text(const char *text, struct kubeconfig *ret, struct err *err)
+{
+    char dir[] = "/tmp/tutti-kubeconfig-XXXXXX";
+    CHECK(mkdtemp(dir));
+    struct buf path = {0};
+    struct err ignored;
+    buf_printf(&path, "%s/ca.crt", dir);
+    CHECK_OK(file_write(buf_z(&path), STR("the CA\n"), 0600, err), err);
+    buf_clear(&path);
+    buf_printf(&path, "%s/token", dir);
+    CHECK_OK(file_write(buf_z(&path), STR("secret\n"), 0600, err), err);
+    buf_clear(&path);
+    buf_printf(&path, "%s/config", dir);
+    CHECK_OK(file_write(buf_z(&path), str_of(text), 0600, err), err);
+    int rc = kubeconfig_read(buf_z(&path), ret, err);
+    buf_done(&path);
+    file_remove_tree(dir, &ignored);
+    return rc;
+}
+
+#define CONTEXT                                                                                    \
+    "apiVersion: v1\nkind: Config\ncurrent-context: c\n"                                           \
+    "contexts:\n- {name: other, context: {cluster: x, user: y}}\n"                                 \
+    "- {name: c, context: {cluster: k, user: u, namespace: shop}}\n"
+
+TEST(inline_data_is_decoded)
+{
+    struct kubeconfig k;
+    struct err err;
+    CHECK_OK(read_text(CONTEXT "clusters:\n- name: k\n  cluster:\n    server: https://h:1\n"
+                               "    certificate-authority-data: Q0EgcGVt\n"
+                               "    tls-server-name: api\n"
+                               "users:\n- name: u\n  user:\n    client-certificate-data: Y2VydA==\n"
+                               "    client-key-data: a2V5\n",
+                       &k, &err),
+             &err);
+    CHECK_STR(str_of(k.server), "https://h:1");
+    CHECK_STR(str_of(k.tls_server_name), "api");
+    CHECK_STR(str_of(k.ns), "shop");
+    CHECK_STR(buf_str(&k.ca_pem), "CA pem");
+    CHECK_STR(buf_str(&k.cert_pem), "cert");
+    CHECK_STR(buf_str(&k.key_pem), "key");
+    CHECK(!k.insecure);
+    kubeconfig_done(&k);
+}
+
+TEST(files_lie_beside_the_kubeconfig)
+{
+    struct kubeconfig k;
+    struct err err;
+    CHECK_OK(read_text(CONTEXT "clusters:\n- name: k\n  cluster: {server: 'https://h:1', "
+                               "certificate-authority: ca.crt, insecure-skip-tls-verify: true}\n"
+                               "users:\n- name: u\n  user: {tokenFile: token}\n",
+                       &k, &err),
+             &err);
+    CHECK_STR(buf_str(&k.ca_pem), "the CA\n");
+    CHECK_STR(buf_str(&k.token), "secret");
+    CHECK(k.insecure);
+    kubeconfig_done(&k);
+}
+
+static void check_refused(const char *text, const char *part)
+{
+    struct kubeconfig k;
+    struct err err;
+    CHECK_INT(read_text(text, &k, &err), -1);
+    if (!strstr(err.message, part))
+        test_fail(__FILE__, __LINE__, "\"%s\" has no \"%s\"", err.message, part);
+}
+
+TEST(what_is_missing_is_named)
+{
+    check_refused("kind: Config\n", "no current-context is set");
+    check_refused("current-context: c\n", "context \"c\" does not exist");
+    check_refused(CONTEXT, "cluster \"k\" does not exist");
+    check_refused(CONTEXT "clusters:\n- {name: k, cluster: {server: 'https://h'}}\n",
+                  "auth info \"u\" does not exist");
+    check_refused(CONTEXT "clusters:\n- {name: k, cluster: {server: 'https://h', "
+                          "certificate-authority-data: '?'}}\nusers:\n- {name: u, user: {}}\n",
+                  "certificate-authority-data: illegal base64 data");
+    check_refused(CONTEXT "clusters:\n- {name: k, cluster: {server: 'https://h', "
+                          "certificate-authority: none.crt}}\nusers:\n- {name: u, user: {}}\n",
+                  "unable to read certificate-authority");
+}
+
+TEST(paths_follow_the_resource)
+{
+    struct buf b = {0};
+    resource_path(&RES_DEPLOYMENTS, "shop", "web", "scale", &b);
+    CHECK_STR(buf_str(&b), "/apis/apps/v1/namespaces/shop/deployments/web/scale");
+    buf_clear(&b);
+    resource_path(&RES_PODS, NULL, NULL, NULL, &b);
+    CHECK_STR(buf_str(&b), "/api/v1/pods");
+    buf_clear(&b);
+    resource_path(&RES_NODES, NULL, "n1", "status", &b);
+    CHECK_STR(buf_str(&b), "/api/v1/nodes/n1/status");
+    buf_done(&b);
+}
+
+TEST(a_status_becomes_an_error)
+{
+    struct err err;
+    CHECK_INT(
+        status_err(409,
+                   STR("{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"pods \\\"a\\\" "
+                       "already exists\",\"reason\":\"AlreadyExists\",\"code\":409}"),
+                   &err),
+        -1);
+    CHECK_INT(err.code, 409);
+    CHECK_STR(str_of(err.reason), "AlreadyExists");
+    CHECK_STR(str_of(err.message), "pods \"a\" already exists");
+    status_err(503, STR("upstream is down"), &err);
+    CHECK_INT(err.code, 503);
+    CHECK_STR(str_of(err.reason), "ServiceUnavailable");
+}
