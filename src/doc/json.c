@@ -125,6 +125,40 @@ int doc_parse_json(struct doc *doc, struct str text, val **ret, struct err *err)
 
 /* --- writing --- */
 
+/* Length of the character at p, or 0 when it is none: no overlong forms, no surrogates. */
+static size_t utf8_length(const unsigned char *p, size_t n)
+{
+    unsigned char c = p[0];
+    size_t length = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+    if (length > n)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    bool wrong = (c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) ||
+                 (c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f);
+    return wrong ? 0 : length;
+}
+
+size_t utf8_valid(struct str s)
+{
+    size_t at = 0, length;
+    while (at < s.n && (length = utf8_length((const unsigned char *)s.p + at, s.n - at)))
+        at += length;
+    return at;
+}
+
+void utf8_put(struct str s, struct buf *b)
+{
+    while (s.n) {
+        size_t right = utf8_valid(s);
+        buf_append(b, s.p, right);
+        if (right < s.n)
+            buf_puts(b, "\xef\xbf\xbd");
+        s = str_from(s, right + 1);
+    }
+}
+
 /* What follows the backslash; 'u' stands for a numeric escape, 0 for a byte that needs none. */
 static const char escapes[256] = {
     [0x00] = 'u', [0x01] = 'u', [0x02] = 'u', [0x03] = 'u',  [0x04] = 'u', [0x05] = 'u',

@@ -38,6 +38,11 @@ void real_write_json(double r, struct buf *b);
 /* strconv.FormatFloat(r, 'g', -1, 64 or 32) of a finite number. */
 void real_write_short(double r, bool single, struct buf *b);
 
+/* How many bytes of s are valid UTF-8 from its start. */
+size_t utf8_valid(struct str s);
+/* Appends s with U+FFFD for each byte that is not UTF-8, as encoding/json does. */
+void utf8_put(struct str s, struct buf *b);
+
 /* Where a JSON text goes wrong, in the words of Go's encoding/json. False when its grammar is
  * right. */
 bool json_find_error(struct str text, size_t *ret_offset, char *ret_message, size_t size);

@@ -233,11 +233,13 @@ static bool decode_base64(struct str s, struct buf *b)
 
 static int decode_binary(struct reader *r, const struct node *n, val **ret)
 {
-    struct buf bytes = {0};
+    struct buf bytes = {0}, text = {0};
     bool right = decode_base64(n->text, &bytes);
+    utf8_put(buf_str(&bytes), &text);
     if (right)
-        *ret = val_new_str(r->doc, buf_str(&bytes));
+        *ret = val_new_str(r->doc, buf_str(&text));
     buf_done(&bytes);
+    buf_done(&text);
     return right ? 0 : fail(r, n->line, "!!binary value contains invalid base64 data");
 }
 

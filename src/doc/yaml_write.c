@@ -29,6 +29,13 @@ static void emit_scalar(yaml_emitter_t *e, struct str s, yaml_scalar_style_t sty
 
 static void emit_string(yaml_emitter_t *e, struct str s)
 {
+    if (utf8_valid(s) < s.n) { /* the emitter refuses it */
+        struct buf clean = {0};
+        utf8_put(s, &clean);
+        emit_string(e, buf_str(&clean));
+        buf_done(&clean);
+        return;
+    }
     yaml_scalar_style_t style = YAML_PLAIN_SCALAR_STYLE;
     if (str_find_char(s, '\n') >= 0)
         style = YAML_LITERAL_SCALAR_STYLE;
