@@ -48,7 +48,7 @@ struct pki {
 int pki_ensure(const struct pki_config *config, struct pki *ret, struct err *err);
 void pki_done(struct pki *p);
 
-/* A new client certificate and key, for tests and joining nodes. organizations ends in NULL. */
-int pki_issue_client(const char *dir, const char *common_name, const char *const *organizations,
+/* A new client certificate and key, for tests and joining nodes. organization may be NULL. */
+int pki_issue_client(const char *dir, const char *common_name, const char *organization,
                      int64_t days, struct arena *a, struct str *ret_cert, struct str *ret_key,
                      struct err *err);

@@ -126,7 +126,6 @@ struct strategy {
     bool spec_generation; /* metadata.generation counts changes of anything but metadata and status
                            */
     bool has_status;      /* status is reset on create and kept on update of the main resource */
-    bool keep_status_on_create; /* with has_status: what the client gives stays (nodes) */
     bool create_on_update;      /* PUT to a missing name creates (upstream's AllowCreateOnUpdate) */
     bool unconditional_update;  /* PUT without resourceVersion is allowed */
     bool return_deleted;        /* DELETE answers with the object, not a Status (upstream's

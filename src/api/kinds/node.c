@@ -1,4 +1,5 @@
 /* Nodes: upstream's pkg/registry/core/node. */
+#include "api/authz.h"
 #include "api/kinds/kinds.h"
 
 #define ROLE_PREFIX "node-role.kubernetes.io/"
@@ -14,7 +15,12 @@ static void defaults(struct strategy_ctx *c, val *obj)
 /* A node registers itself with its status in one request. */
 static int prepare_create(struct strategy_ctx *c, val *obj, struct err *err)
 {
-    (void)err;
+    struct str self = authz_node_of(c->user), name = VAL_STR(obj, "metadata", "name");
+    if (self.n && !str_eq(self, name))
+        return err_set(err, 403, "Forbidden",
+                       "nodes \"%.*s\" is forbidden: node \"%.*s\" is not allowed to modify node "
+                       "\"%.*s\"",
+                       STR_ARG(name), STR_ARG(self), STR_ARG(name));
     val_ensure_obj(c->d, obj, "spec");
     val_ensure_obj(c->d, obj, "status");
     return 0;
@@ -168,6 +174,5 @@ const struct strategy node_strategy = {
     .columns = columns,
     .row = row,
     .has_status = true,
-    .keep_status_on_create = true,
     .unconditional_update = true,
 };

@@ -1,4 +1,5 @@
 /* Pods: upstream's pkg/registry/core/pod. */
+#include "api/authz.h"
 #include "api/kinds/pod_parts.h"
 
 static void defaults(struct strategy_ctx *c, val *obj)
@@ -44,8 +45,29 @@ const char *pod_qos(const val *spec)
     return "Guaranteed";
 }
 
+/* A node's agent touches the pods bound to its node only: upstream's NodeRestriction. */
+static int check_node(struct strategy_ctx *c, const val *pod, const char *what, struct err *err)
+{
+    struct str node = authz_node_of(c->user);
+    if (node.n == 0 || str_eq(node, VAL_STR(pod, "spec", "nodeName")))
+        return 0;
+    return err_set(err, 403, "Forbidden",
+                   "pods \"%.*s\" is forbidden: node \"%.*s\" can only %s pods with spec.nodeName "
+                   "set to itself",
+                   STR_ARG(VAL_STR(pod, "metadata", "name")), STR_ARG(node), what);
+}
+
 static int prepare_create(struct strategy_ctx *c, val *obj, struct err *err)
 {
+    struct str node = authz_node_of(c->user);
+    if (node.n && VAL_STR(obj, "metadata", "annotations", "kubernetes.io/config.mirror").n == 0)
+        return err_set(err, 403, "Forbidden",
+                       "pods \"%.*s\" is forbidden: pod does not have "
+                       "\"kubernetes.io/config.mirror\" annotation, node \"%.*s\" can only create "
+                       "mirror pods",
+                       STR_ARG(VAL_STR(obj, "metadata", "name")), STR_ARG(node));
+    if (check_node(c, obj, "create", err))
+        return -1;
     if (pod_admit(c, obj, err))
         return -1;
     const val *spec = val_get(obj, "spec");
@@ -60,7 +82,8 @@ static int prepare_create(struct strategy_ctx *c, val *obj, struct err *err)
 
 static int prepare_status(struct strategy_ctx *c, val *obj, const val *old, struct err *err)
 {
-    (void)err;
+    if (check_node(c, old, "update pod status for", err))
+        return -1;
     val *status = val_ensure_obj(c->d, obj, "status");
     if (VAL_STR(status, "qosClass").n == 0 && VAL_STR(old, "status", "qosClass").n)
         val_set_s(c->d, status, "qosClass", VAL_STR(old, "status", "qosClass"));
@@ -329,7 +352,8 @@ static void validate_status(struct strategy_ctx *c, const val *obj, const val *o
 
 static int64_t grace(struct strategy_ctx *c, val *obj, const val *options, struct err *err)
 {
-    (void)c, (void)err;
+    if (check_node(c, obj, "delete", err))
+        return -1;
     const val *asked = val_get(options, "gracePeriodSeconds");
     struct str phase = VAL_STR(obj, "status", "phase");
     int64_t seconds =

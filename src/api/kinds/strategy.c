@@ -27,11 +27,26 @@ const struct schema_column strategy_default_columns[] = {
 
 static const struct strategy default_strategy = {.unconditional_update = true};
 
+static bool serves(const struct strategy *s, const struct schema_kind *kind)
+{
+    return strcmp(s->resource, kind->resource) == 0 && strcmp(s->group, kind->group) == 0;
+}
+
+static const struct strategy *find(const struct strategy *table, const struct schema_kind *kind)
+{
+    for (const struct strategy *s = table; s->resource; s++)
+        if (serves(s, kind))
+            return s;
+    return NULL;
+}
+
 const struct strategy *strategy_of(const struct schema_kind *kind)
 {
     for (size_t i = 0; i < ARRAY_LEN(strategies); i++)
-        if (strcmp(strategies[i]->resource, kind->resource) == 0 &&
-            strcmp(strategies[i]->group, kind->group) == 0)
+        if (serves(strategies[i], kind))
             return strategies[i];
-    return &default_strategy;
+    const struct strategy *s = find(review_strategies, kind);
+    if (s == NULL)
+        s = find(other_strategies, kind);
+    return s ? s : &default_strategy;
 }
