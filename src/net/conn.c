@@ -17,6 +17,7 @@ enum {
     WRITE_A_TURN = 1024 * 1024,
     VECTORS = 64,
     LINGER_MS = 1000,
+    FLUSH_MS = 10000, /* without progress, for a peer that is slow to take its last answer */
 };
 
 /* A piece of the queue: either its own bytes, which later copies extend, or a part of shared ones.
@@ -235,10 +236,10 @@ static void got_eof(struct conn *c)
 {
     c->eof = true;
     update_interest(c);
-    if (c->lingering)
-        conn_free(c);
-    else
+    if (!c->lingering)
         c->events->eof(c->arg);
+    else if (!c->head)
+        conn_free(c);
 }
 
 /* 1: n bytes are there, 0: nothing now, -1: end or failure, already reported. */
@@ -285,10 +286,11 @@ static void read_all(struct conn *c)
         size_t n;
         if (read_some(c, p, &n) <= 0)
             return;
-        c->progress_ms = loop_now_ms(c->loop);
         total += n;
-        if (!c->lingering)
+        if (!c->lingering) {
+            c->progress_ms = loop_now_ms(c->loop);
             c->events->data(c->arg, (struct str){p, n});
+        }
         if (c->dead || c->failed)
             return;
         /* A short read means that the socket is empty, and epoll tells when that changes. TLS may
@@ -475,6 +477,17 @@ static void flush(struct conn *c)
         c->events->drained(c->arg);
 }
 
+/* A peer may take its time with a long answer, but has to take something. */
+static void flush_over(struct loop_timer *t)
+{
+    struct conn *c = CONTAINER_OF(t, struct conn, timer);
+    int64_t left = c->progress_ms + FLUSH_MS - loop_now_ms(c->loop);
+    if (left > 0)
+        loop_timer_set(c->loop, t, left, flush_over);
+    else
+        conn_free(c);
+}
+
 void conn_finish(struct conn *c)
 {
     if (!c || c->dead)
@@ -486,8 +499,8 @@ void conn_finish(struct conn *c)
     c->lingering = true;
     c->announce = false;
     loop_at_end(c->loop, &c->end, linger_cut);
-    /* A peer that does not read its last answer is not waited for without end. */
-    loop_timer_set(c->loop, &c->timer, 30 * LINGER_MS, linger_over);
+    c->progress_ms = loop_now_ms(c->loop);
+    loop_timer_set(c->loop, &c->timer, FLUSH_MS, flush_over);
     conn_pause(c, false);
     if (!c->head)
         close_write_side(c);

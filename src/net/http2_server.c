@@ -475,8 +475,8 @@ void h2_data(struct h2 *h, struct str bytes)
                                                           ? NGHTTP2_ENHANCE_YOUR_CALM
                                                           : NGHTTP2_PROTOCOL_ERROR);
     pump(h);
-    if (n < 0 && h->sc)
-        server_conn_drop(h->sc, true);
+    if (n < 0 && h->sc) /* who floods does not read either: no waiting for it */
+        server_conn_drop(h->sc, n != NGHTTP2_ERR_FLOODED);
 }
 
 void h2_eof(struct h2 *h)
@@ -499,8 +499,12 @@ void h2_drain(struct h2 *h)
     later(h);
 }
 
+/* A stream whose bytes wait for the peer's window is the peer's to move on. */
 bool h2_waits_for_us(const struct h2 *h)
 {
+    LIST_FOR((struct list *)&h->streams, it)
+    if (CONTAINER_OF(it, struct h2_stream, link)->out.queued)
+        return false;
     return h->waiting > 0;
 }
 
