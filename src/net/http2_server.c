@@ -470,13 +470,15 @@ void h2_data(struct h2 *h, struct str bytes)
     if (!h->sc) /* a handler closed the server */
         return;
     h->in_session = false;
+    if (n == NGHTTP2_ERR_FLOODED) { /* who floods does not read either: no last words */
+        server_conn_drop(h->sc, false);
+        return;
+    }
     if (n < 0)
-        nghttp2_session_terminate_session(h->session, n == NGHTTP2_ERR_FLOODED
-                                                          ? NGHTTP2_ENHANCE_YOUR_CALM
-                                                          : NGHTTP2_PROTOCOL_ERROR);
+        nghttp2_session_terminate_session(h->session, NGHTTP2_PROTOCOL_ERROR);
     pump(h);
-    if (n < 0 && h->sc) /* who floods does not read either: no waiting for it */
-        server_conn_drop(h->sc, n != NGHTTP2_ERR_FLOODED);
+    if (n < 0 && h->sc)
+        server_conn_drop(h->sc, true);
 }
 
 void h2_eof(struct h2 *h)
