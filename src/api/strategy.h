@@ -121,15 +121,17 @@ struct strategy {
     const struct schema_column *columns;
     void (*row)(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells);
 
-    enum name_form name_form; /* what metadata.name must be */
+    /* What metadata.name must be; `validate` reports it (kind_validate_name for kinds without). */
+    enum name_form name_form;
 
-    bool spec_generation; /* metadata.generation counts changes of anything but metadata and status
-                           */
-    bool has_status;      /* status is reset on create and kept on update of the main resource */
-    bool create_on_update;      /* PUT to a missing name creates (upstream's AllowCreateOnUpdate) */
-    bool unconditional_update;  /* PUT without resourceVersion is allowed */
-    bool return_deleted;        /* DELETE answers with the object, not a Status (upstream's
-                                   ReturnDeletedObject) */
+    bool spec_generation;  /* metadata.generation counts changes of anything but metadata and status
+                            */
+    bool has_status;       /* status is reset on create and kept on update of the main resource */
+    bool status_on_create; /* with has_status: what the client sends stays (a node registers) */
+    bool create_on_update; /* PUT to a missing name creates (upstream's AllowCreateOnUpdate) */
+    bool unconditional_update; /* PUT without resourceVersion is allowed */
+    bool return_deleted;       /* DELETE answers with the object, not a Status (upstream's
+                                  ReturnDeletedObject) */
 };
 
 /* The cells of a kind without columns and row of its own. */

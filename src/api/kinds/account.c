@@ -27,6 +27,7 @@ static void account_row(struct strategy_ctx *c, const val *obj, struct doc *d, v
 const struct strategy serviceaccount_strategy = {
     .group = "",
     .resource = "serviceaccounts",
+    .validate = kind_validate_name,
     .post_sub = post_sub,
     .columns = account_columns,
     .row = account_row,
@@ -41,7 +42,7 @@ static void lease_validate(struct strategy_ctx *c, const val *obj, val *causes)
     const val *spec = val_get(obj, "spec");
     const val *duration = val_get(spec, "leaseDurationSeconds");
     const val *transitions = val_get(spec, "leaseTransitions");
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     size_t in = check_in(&k, "spec");
     if (!val_is_null(duration) && val_int(duration) <= 0)
         check_invalid_val(&k, "leaseDurationSeconds", duration, "must be greater than 0");

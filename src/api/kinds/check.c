@@ -7,6 +7,26 @@ void check_init(struct check *k, struct strategy_ctx *c, val *causes)
     *k = (struct check){.c = c, .d = c->d, .causes = causes};
 }
 
+void check_new(struct check *k, struct strategy_ctx *c, const val *obj, val *causes)
+{
+    check_init(k, c, causes);
+    enum name_form form = strategy_of(c->kind)->name_form;
+    struct str generate = VAL_STR(obj, "metadata", "generateName");
+    struct str name = VAL_STR(obj, "metadata", "name");
+    const char *wrong = generate.n ? name_error_prefix(form, generate) : NULL;
+    if (wrong)
+        check_invalid(k, "metadata.generateName", generate, wrong);
+    if (name.n)
+        check_name(k, "metadata.name", form, name);
+}
+
+void kind_validate_name(struct strategy_ctx *c, const val *obj, val *causes)
+{
+    struct check k;
+    check_new(&k, c, obj, causes);
+    check_done(&k);
+}
+
 void check_done(struct check *k)
 {
     buf_done(&k->path);
@@ -48,7 +68,7 @@ void check_out(struct check *k, size_t mark)
 }
 
 /* One cause a field and type: the schema's own checks report what is plainly missing or not in an
- * enum before a strategy does, and the one with more to say stays. */
+ * enum before a strategy does; the strategy's words replace theirs. */
 static bool replace_same(struct doc *d, val *causes, const char *type, const char *field,
                          struct str message)
 {
@@ -61,8 +81,7 @@ static bool replace_same(struct doc *d, val *causes, const char *type, const cha
         if (str_eq(VAL_STR(cause, "message"), message))
             return true;
         if (mergeable) {
-            if (message.n > VAL_STR(cause, "message").n)
-                val_set_s(d, cause, "message", message);
+            val_set_s(d, cause, "message", message);
             return true;
         }
     }

@@ -20,6 +20,10 @@ struct check {
 };
 
 void check_init(struct check *k, struct strategy_ctx *c, val *causes);
+/* The same for a new object: reports a name that its kind may not have. */
+void check_new(struct check *k, struct strategy_ctx *c, const val *obj, val *causes);
+/* `validate` of a kind that has nothing else to check. */
+void kind_validate_name(struct strategy_ctx *c, const val *obj, val *causes);
 void check_done(struct check *k);
 
 size_t check_in(struct check *k, const char *member);

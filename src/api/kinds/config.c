@@ -66,7 +66,7 @@ static void check_config(struct check *k, const val *obj)
 static void config_validate(struct strategy_ctx *c, const val *obj, val *causes)
 {
     struct check k;
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     check_config(&k, obj);
     check_done(&k);
 }
@@ -195,7 +195,7 @@ static void check_secret(struct check *k, const val *obj)
 static void secret_validate(struct strategy_ctx *c, const val *obj, val *causes)
 {
     struct check k;
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     check_secret(&k, obj);
     check_done(&k);
 }

@@ -99,7 +99,7 @@ static void endpoints_validate(struct strategy_ctx *c, const val *obj, val *caus
 {
     struct check k;
     size_t i = 0;
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     size_t in = check_in(&k, "subsets");
     VAL_FOR(val_get(obj, "subsets"), subset)
     {
@@ -260,7 +260,7 @@ static void slice_validate(struct strategy_ctx *c, const val *obj, val *causes)
     const val *endpoints = val_get(obj, "endpoints");
     struct check k;
     size_t i = 0;
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     check_one_of(&k, obj, "addressType", true, types);
     check_slice_ports(&k, val_get(obj, "ports"));
     if (val_len(endpoints) > ENDPOINTS_MAX) {

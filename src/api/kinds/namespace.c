@@ -58,7 +58,7 @@ static void check_finalizers(struct check *k, const val *obj)
 static void validate(struct strategy_ctx *c, const val *obj, val *causes)
 {
     struct check k;
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     check_finalizers(&k, obj);
     check_done(&k);
 }

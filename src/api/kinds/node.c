@@ -57,7 +57,7 @@ static void check_taints(struct check *k, const val *taints)
 static void validate(struct strategy_ctx *c, const val *obj, val *causes)
 {
     struct check k;
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     check_taints(&k, VAL_PATH(obj, "spec", "taints"));
     check_done(&k);
 }
@@ -174,5 +174,6 @@ const struct strategy node_strategy = {
     .columns = columns,
     .row = row,
     .has_status = true,
+    .status_on_create = true,
     .unconditional_update = true,
 };

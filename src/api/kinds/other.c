@@ -375,7 +375,7 @@ static void webhook_row(struct strategy_ctx *c, const val *obj, struct doc *d, v
 /* GROUP, RESOURCE, then the hooks and flags that differ from the default's. */
 #define KIND(g, r, ...)                                                                            \
     {                                                                                              \
-        .group = (g), .resource = (r), __VA_ARGS__                                                 \
+        .group = (g), .resource = (r), .validate = kind_validate_name, __VA_ARGS__                 \
     }
 #define TABLE(name) .columns = name##_columns, .row = name##_row
 

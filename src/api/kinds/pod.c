@@ -128,7 +128,7 @@ static void validate_spec(struct check *k, const val *obj)
 static void validate(struct strategy_ctx *c, const val *obj, val *causes)
 {
     struct check k;
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     validate_spec(&k, obj);
     size_t in = check_in(&k, "spec");
     if (val_len(VAL_PATH(obj, "spec", "ephemeralContainers")) > 0)

@@ -268,7 +268,7 @@ static void check_service(struct check *k, const val *obj)
 void service_validate(struct strategy_ctx *c, const val *obj, val *causes)
 {
     struct check k;
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     check_service(&k, obj);
     check_done(&k);
 }

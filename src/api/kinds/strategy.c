@@ -25,7 +25,8 @@ const struct schema_column strategy_default_columns[] = {
     {NULL},
 };
 
-static const struct strategy default_strategy = {.unconditional_update = true};
+static const struct strategy default_strategy = {.validate = kind_validate_name,
+                                                 .unconditional_update = true};
 
 static bool serves(const struct strategy *s, const struct schema_kind *kind)
 {

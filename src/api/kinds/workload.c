@@ -139,7 +139,7 @@ static void check_deployment(struct check *k, const val *obj)
 static void deployment_validate(struct strategy_ctx *c, const val *obj, val *causes)
 {
     struct check k;
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     check_deployment(&k, obj);
     check_done(&k);
 }
@@ -199,7 +199,7 @@ static void check_replicaset(struct check *k, const val *obj)
 static void replicaset_validate(struct strategy_ctx *c, const val *obj, val *causes)
 {
     struct check k;
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     check_replicaset(&k, obj);
     check_done(&k);
 }
@@ -292,7 +292,7 @@ static void revision_validate(struct strategy_ctx *c, const val *obj, val *cause
 {
     struct check k;
     const val *data = val_get(obj, "data");
-    check_init(&k, c, causes);
+    check_new(&k, c, obj, causes);
     check_revision(&k, obj);
     if (val_is_null(data))
         check_required(&k, "data", "data is mandatory");
