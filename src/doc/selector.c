@@ -80,21 +80,31 @@ void selector_write(const struct selector *s, struct buf *b)
 /* --- requirements under construction --- */
 static void add_value(struct arena *a, struct requirement *r, struct str value)
 {
-    /* A sorted set: values are few, and a text of n bytes has at most n of them. */
-    size_t at = 0;
-    while (at < r->value_count && str_cmp(r->values[at], value) < 0)
-        at++;
-    if (at < r->value_count && str_eq(r->values[at], value))
-        return;
     if ((r->value_count & (r->value_count - 1)) == 0) {
         struct str *grown = arena_alloc(a, (r->value_count * 2 + 1) * sizeof *grown);
         if (r->value_count)
             memcpy(grown, r->values, r->value_count * sizeof *grown);
         r->values = grown;
     }
-    memmove(r->values + at + 1, r->values + at, (r->value_count - at) * sizeof *r->values);
-    r->values[at] = arena_dup(a, value);
-    r->value_count++;
+    r->values[r->value_count++] = arena_dup(a, value);
+}
+
+static int by_text(const void *x, const void *y)
+{
+    return str_cmp(*(const struct str *)x, *(const struct str *)y);
+}
+
+/* Values are a set, in order. */
+static void settle_values(struct requirement *r)
+{
+    size_t kept = 0;
+    if (r->value_count < 2)
+        return;
+    qsort(r->values, r->value_count, sizeof *r->values, by_text);
+    for (size_t i = 0; i < r->value_count; i++)
+        if (kept == 0 || !str_eq(r->values[kept - 1], r->values[i]))
+            r->values[kept++] = r->values[i];
+    r->value_count = kept;
 }
 
 static struct requirement *add_requirement(struct arena *a, struct selector *s)
@@ -346,6 +356,7 @@ static int parse_requirement(struct arena *a, struct lexer *l, struct selector *
     bool set = r->op == SELECT_IN || r->op == SELECT_NOT_IN;
     if (set ? parse_set(a, l, r, err) != 0 : parse_value(a, l, r, err) != 0)
         return -1;
+    settle_values(r);
     return check_requirement(r, err);
 }
 
@@ -425,11 +436,6 @@ static bool split_term(struct str term, struct requirement *ret, struct str *ret
     return false;
 }
 
-static int by_text(const void *x, const void *y)
-{
-    return str_cmp(*(const struct str *)x, *(const struct str *)y);
-}
-
 int selector_parse_fields(struct arena *a, struct str text, struct selector *ret, struct err *err)
 {
     struct selector s = {0};
@@ -486,6 +492,7 @@ static int from_expression(struct arena *a, const val *e, struct selector *s, st
         return err_bad(err, "\"%.*s\" is not a valid label selector operator", STR_ARG(name));
     VAL_FOR(values, value)
     add_value(a, r, val_str(value));
+    settle_values(r);
     bool set = r->op == SELECT_IN || r->op == SELECT_NOT_IN;
     if (set && r->value_count == 0)
         return err_bad(err, "values: Invalid value: []: for 'in', 'notin' operators, values set "
