@@ -65,6 +65,7 @@ int call_begin(struct call *c, struct err *err)
     drop_ops(c);
     bytes_unref(c->stored);
     c->stored = NULL;
+    c->managed = NULL;
     if (store_snap_begin(c->api->config.store, 0, &c->snap, err) != 0)
         return -1;
     call_fill_ctx(c, &c->ctx, c->snap);
@@ -364,6 +365,7 @@ void api_http_handler(void *arg, struct http_exchange *x, const struct http_requ
     c->body = r->body;
     c->content_type = arena_dup(&c->arena, http_request_header(r, "content-type"));
     c->accept = arena_dup(&c->arena, http_request_header(r, "accept"));
+    c->agent = arena_dup(&c->arena, http_request_header(r, "user-agent"));
     c->route.path = arena_dup(&c->arena, r->path);
     c->key = arena_dup(&c->arena, r->query);
     http_watch(x, &(struct http_watch){.closed = peer_gone, .arg = c});

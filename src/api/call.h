@@ -53,7 +53,7 @@ struct call {
     struct arena arena; /* everything below lives here */
     struct doc doc;
     struct api_user user;
-    struct str method, body, content_type, accept;
+    struct str method, body, content_type, accept, agent;
     struct route route;
     const struct kind *kind;
     enum call_form form;
@@ -71,6 +71,7 @@ struct call {
     struct str key;       /* of the object that is written */
     struct bytes *stored; /* what is to be written, when dry run ends the call before */
     void *state;          /* the handler's own, in the arena */
+    val *managed;         /* metadata.managedFields to be stored; NULL: as they were */
 
     /* the answer */
     int status;
@@ -169,6 +170,10 @@ int write_patch(struct call *c, const struct schema *s, const val *current, val 
  * subresources): 0: c->write is filled; 1: nothing changed. */
 int write_changed(struct call *c, val *obj, const val *old, int64_t mod_rev, struct err *err);
 int write_created(struct call *c, val *obj, struct err *err);
+/* write_created, then the submission or the dry answer: 201. */
+enum call_next write_create(struct call *c, val *obj, struct err *err);
+/* An update by another way than apply: who owns what afterwards (apply.c). */
+void apply_track_update(struct call *c, val *obj, const val *old);
 enum call_next write_finish(struct call *c, int rc, const val *old, val *obj,
                             const struct err *err);
 

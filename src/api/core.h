@@ -62,6 +62,7 @@ void metrics_write(struct api *api, struct buf *b);
 int discovery_init(struct api *api, struct err *err);
 void discovery_done(struct api *api);
 enum call_next discovery_serve(struct call *c);
+enum call_next openapi_serve(struct call *c);
 
 /* --- watches (hub.c, watch.c) ---
  * One hub a loop: it subscribes to the store once and hands each event to the watchers of its kind.

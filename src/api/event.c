@@ -1,6 +1,6 @@
 #include "api/event.h"
 
-#include "api/scan.h"
+#include "api/raw.h"
 
 const char *const watch_type_names[] = {"ADDED", "MODIFIED", "DELETED"};
 
@@ -90,7 +90,7 @@ enum watch_type event_type(struct store_event *e, const struct kind *k,
 void event_object(const struct store_event *e, enum watch_type type, struct buf *b)
 {
     if (type == WATCH_DELETED)
-        scan_put_revision(bytes_str(e->prev), e->revision, b);
+        raw_put_revision(bytes_str(e->prev), e->revision, b);
     else
         buf_put(b, bytes_str(e->value));
 }

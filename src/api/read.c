@@ -2,7 +2,7 @@
  * pkg/storage: resourceVersion, resourceVersionMatch, limit and continue). */
 #include "api/call.h"
 #include "api/core.h"
-#include "api/scan.h"
+#include "api/raw.h"
 #include "api/token64.h"
 
 enum call_next handle_get(struct call *c)

@@ -1,7 +1,7 @@
 /* Which objects a list, a watch or a deletecollection wants. Labels and fields are looked up in the
  * stored bytes; a whole object is parsed only for fields that are no plain path. */
 #include "api/call.h"
-#include "api/scan.h"
+#include "api/raw.h"
 
 static bool known_field(const struct kind *k, struct str field)
 {
@@ -45,7 +45,7 @@ static bool labels_match(const struct selector *labels, struct str json)
 {
     if (!labels->count)
         return !labels->nothing;
-    struct str raw = scan_path(json, "metadata.labels");
+    struct str raw = raw_path(json, "metadata.labels");
     if (!raw.p)
         return selector_match_labels(labels, NULL);
     struct doc d;
@@ -92,7 +92,7 @@ static bool surely_differs(const struct selector *fields, struct str json)
             continue;
         memcpy(path, r->key.p, r->key.n);
         path[r->key.n] = '\0';
-        struct str text = scan_text(scan_path(json, path));
+        struct str text = raw_text(raw_path(json, path));
         if (text.p && !str_eq(text, r->values[0]))
             return true;
     }

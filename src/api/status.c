@@ -48,6 +48,8 @@ static const char *default_reason(int code)
 
 static bool has_details(const struct call *c, int code)
 {
+    if (c->details.none)
+        return false;
     return c->details.set ||
            (c->route.resource_request && (code == 404 || code == 409 || code == 403));
 }

@@ -2,11 +2,11 @@
  * an object, and in each row the object's metadata, the object, or nothing. */
 #include "api/call.h"
 #include "api/core.h"
-#include "api/scan.h"
+#include "api/raw.h"
 
 void metadata_only(struct str json, struct buf *out)
 {
-    struct str meta = scan_member(json, "metadata");
+    struct str meta = raw_member(json, "metadata");
     buf_puts(out, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\","
                   "\"metadata\":");
     buf_put(out, meta.p ? meta : STR("{}"));
@@ -91,7 +91,7 @@ int table_single(struct call *c, const struct kind *k, struct str json, bool col
 {
     struct table t;
     struct buf meta = {0};
-    struct str revision = scan_path(json, "metadata.resourceVersion");
+    struct str revision = raw_path(json, "metadata.resourceVersion");
     buf_printf(&meta, "{\"resourceVersion\":%.*s}", STR_ARG(revision.p ? revision : STR("\"\"")));
     if (columns)
         table_begin(&t, c, k, out, buf_str(&meta));

@@ -2,7 +2,7 @@
  * (k8s.io/apiserver/pkg/endpoints/handlers/watch.go, pkg/storage/cacher). */
 #include "api/core.h"
 #include "api/hub.h"
-#include "api/scan.h"
+#include "api/raw.h"
 
 enum {
     SLOW_BYTES = 16 * 1024 * 1024,

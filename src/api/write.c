@@ -2,7 +2,7 @@
  * (k8s.io/apiserver/pkg/registry/generic/registry/store.go, registry/rest/create.go, update.go). */
 #include "api/call.h"
 #include "api/core.h"
-#include "api/scan.h"
+#include "api/raw.h"
 #include "doc/patch.h"
 
 enum { GENERATED_TRIES = 8 };
@@ -76,9 +76,9 @@ static int validate(struct call *c, const val *obj, const val *old, struct err *
     const struct strategy *s = c->kind->s;
     val *causes = val_new_arr(&c->doc);
     if (!old) {
-        if (s->validate)
-            s->validate(&c->ctx, obj, causes);
         schema_validate(c->kind->k->schema, obj, "", &c->doc, causes);
+        if (s->validate) /* says it better where both find the same */
+            s->validate(&c->ctx, obj, causes);
         if (!val_len(causes))
             meta_validate(c, obj, causes);
     } else {
@@ -108,7 +108,7 @@ static int check_lifecycle(struct call *c, struct str name, struct err *err)
         c->details = (struct call_details){.set = true, .name = ns, .kind = STR("namespaces")};
         return err_set(err, 404, "NotFound", "namespaces \"%.*s\" not found", STR_ARG(ns));
     }
-    if (scan_path(kv.value, "metadata.deletionTimestamp").p) {
+    if (raw_path(kv.value, "metadata.deletionTimestamp").p) {
         fail_forbidden(c, name, err,
                        "unable to create new content in namespace %.*s because it is being "
                        "terminated",
@@ -137,12 +137,15 @@ int write_created(struct call *c, val *obj, struct err *err)
     c->ctx.name = name;
     if (s->defaults)
         s->defaults(&c->ctx, obj);
-    if (s->has_status && !s->prepare_create)
+    if (s->has_status && !s->status_on_create)
         val_del(obj, "status");
     if (s->prepare_create && s->prepare_create(&c->ctx, obj, err) != 0)
         return -1;
     if (validate(c, obj, NULL, err) != 0)
         return -1;
+    schema_normalize(c->kind->k->schema, &c->doc, obj);
+    if (c->managed)
+        val_set(&c->doc, val_get(obj, "metadata"), "managedFields", val_copy(&c->doc, c->managed));
     c->key = kind_key(&c->arena, c->kind->k->group, c->kind->k->resource,
                       c->kind->k->namespaced ? c->route.ns : (struct str){0}, name);
     if (write_set_put(c, c->kind, obj, STORE_ABSENT, err) != 0)
@@ -168,6 +171,13 @@ static enum call_next created(struct call *c)
     return call_fail(c, &err);
 }
 
+enum call_next write_create(struct call *c, val *obj, struct err *err)
+{
+    if (write_created(c, obj, err) != 0)
+        return call_fail(c, err);
+    return c->options.dry_run ? reply_dry(c, 201, 0) : write_submit(c, created);
+}
+
 enum call_next handle_create(struct call *c)
 {
     struct err err = {0};
@@ -179,9 +189,7 @@ enum call_next handle_create(struct call *c)
     static const char generated[] = "generated";
     bool named = VAL_STR(obj, "metadata", "name").n != 0;
     c->state = named ? NULL : (void *)generated;
-    if (write_created(c, obj, &err) != 0)
-        return call_fail(c, &err);
-    return c->options.dry_run ? reply_dry(c, 201, 0) : write_submit(c, created);
+    return write_create(c, obj, &err);
 }
 
 /* --- update --- */
@@ -225,8 +233,7 @@ static void keep_metadata(struct call *c, val *obj, const val *old)
         keep(c, now, was, "deletionTimestamp");
     if (!val_get(now, "deletionGracePeriodSeconds"))
         keep(c, now, was, "deletionGracePeriodSeconds");
-    if (c->handler != handle_apply)
-        keep(c, now, was, "managedFields");
+    keep(c, now, was, "managedFields");
     keep(c, now, was, "resourceVersion");
     val_del(now, "selfLink");
 }
@@ -287,6 +294,11 @@ int write_changed(struct call *c, val *obj, const val *old, int64_t mod_rev, str
     }
     if (validate(c, obj, old, err) != 0)
         return -1;
+    schema_normalize(c->kind->k->schema, &c->doc, obj);
+    if (c->managed)
+        val_set(&c->doc, val_get(obj, "metadata"), "managedFields", val_copy(&c->doc, c->managed));
+    else
+        apply_track_update(c, obj, old);
     if (goes_now(c, obj, old)) {
         if (s->removed && s->removed(&c->ctx, old, err) != 0)
             return -1;
@@ -400,11 +412,8 @@ enum call_next handle_update(struct call *c)
         return call_fail(c, &err);
     if (!found && !(c->kind->s->create_on_update && !c->route.subresource.n))
         return call_fail(c, (fail_not_found(c, c->route.name, &err), &err));
-    if (!found) {
-        if (write_created(c, obj, &err) != 0)
-            return call_fail(c, &err);
-        return c->options.dry_run ? reply_dry(c, 201, 0) : write_submit(c, created);
-    }
+    if (!found)
+        return write_create(c, obj, &err);
     if (write_preconditions(c, obj, old, &err) != 0)
         return call_fail(c, &err);
     int rc = write_changed(c, obj, old, kv.mod_rev, &err);

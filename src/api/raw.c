@@ -1,4 +1,4 @@
-#include "api/scan.h"
+#include "api/raw.h"
 
 /* p stands on the opening quote; the answer is behind the closing one, or end. */
 static const char *skip_string(const char *p, const char *end)
@@ -61,7 +61,7 @@ static const char *skip_blank(const char *p, const char *end)
     return p;
 }
 
-bool scan_next(struct str object, size_t *at, struct str *ret_key, struct str *ret_raw)
+bool raw_next(struct str object, size_t *at, struct str *ret_key, struct str *ret_raw)
 {
     const char *end = object.p + object.n;
     const char *p = skip_blank(object.p + *at, end);
@@ -81,16 +81,16 @@ bool scan_next(struct str object, size_t *at, struct str *ret_key, struct str *r
     return true;
 }
 
-struct str scan_member(struct str object, const char *key)
+struct str raw_member(struct str object, const char *key)
 {
     struct str name, raw, want = str_of(key);
-    for (size_t at = 0; scan_next(object, &at, &name, &raw);)
+    for (size_t at = 0; raw_next(object, &at, &name, &raw);)
         if (str_eq(name, want))
             return raw;
     return (struct str){0};
 }
 
-struct str scan_path(struct str object, const char *dotted)
+struct str raw_path(struct str object, const char *dotted)
 {
     struct str rest = str_of(dotted), field;
     char key[128];
@@ -99,21 +99,21 @@ struct str scan_path(struct str object, const char *dotted)
             return (struct str){0};
         memcpy(key, field.p, field.n);
         key[field.n] = '\0';
-        object = scan_member(object, key);
+        object = raw_member(object, key);
     }
     return object;
 }
 
-struct str scan_text(struct str raw)
+struct str raw_text(struct str raw)
 {
     if (raw.n < 2 || raw.p[0] != '"' || raw.p[raw.n - 1] != '"' || memchr(raw.p, '\\', raw.n))
         return (struct str){0};
     return (struct str){raw.p + 1, raw.n - 2};
 }
 
-void scan_put_revision(struct str object, int64_t revision, struct buf *b)
+void raw_put_revision(struct str object, int64_t revision, struct buf *b)
 {
-    struct str old = scan_path(object, "metadata.resourceVersion");
+    struct str old = raw_path(object, "metadata.resourceVersion");
     if (!old.p) {
         buf_put(b, object);
         return;
