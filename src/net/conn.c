@@ -517,6 +517,15 @@ static void become_ready(struct conn *c)
     c->events->ready(c->arg);
 }
 
+/* A client that speaks plain HTTP gets to know, in the words of Go's server. */
+static void answer_plain_http(struct conn *c)
+{
+    static const struct str answer = STR_INIT(
+        "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
+    if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST)
+        (void)!send(c->fd, answer.p, answer.n, MSG_NOSIGNAL);
+}
+
 static void handshake(struct conn *c)
 {
     ERR_clear_error();
@@ -538,6 +547,7 @@ static void handshake(struct conn *c)
         return;
     }
     struct err err;
+    answer_plain_http(c);
     tls_failure(c->ssl, "TLS handshake", &err);
     fail(c, &err);
 }

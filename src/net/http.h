@@ -86,7 +86,8 @@ void http_abort(
     struct http_exchange *x); /* resets the stream or closes the connection; x is gone afterwards */
 
 /* closed: the peer went away before the end; x is gone afterwards. Set by the handler that answers
- * later. */
+ * later; without it x stays valid until it is answered. An HTTP/1.1 client that closes its side
+ * for writing counts as gone when closed is set, and is still answered when it is not. */
 struct http_watch {
     void (*closed)(void *arg);
     void (*drained)(void *arg);

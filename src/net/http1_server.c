@@ -68,11 +68,17 @@ static int on_url(llhttp_t *p, const char *at, size_t n)
     return 0;
 }
 
-/* Trailers are limited like a head and otherwise ignored. */
+/* Trailers and chunk extensions are limited like a head and otherwise ignored. */
 static int trailer(struct h1 *h, size_t n)
 {
     h->trailer_n += n;
     return h->trailer_n > HEAD_MAX ? refuse(h, 431) : 0;
+}
+
+static int on_extension(llhttp_t *p, const char *at, size_t n)
+{
+    (void)at;
+    return trailer(of(p), n);
 }
 
 static int on_name(llhttp_t *p, const char *at, size_t n)
@@ -146,7 +152,8 @@ static int check_head(struct h1 *h)
     if (minor == 0 && count_fields(r, "transfer-encoding"))
         return 400;
     bool chunked = h->parser.flags & F_CHUNKED;
-    if (count_fields(r, "transfer-encoding") && !chunked)
+    struct str coding = http_request_header(r, "transfer-encoding");
+    if (coding.n && !str_eq_nocase(coding, STR("chunked")))
         return 501;
     if (!chunked && h->parser.content_length > h->server->config.max_body)
         return 413;
@@ -210,6 +217,8 @@ static const llhttp_settings_t *settings(void)
         .on_header_value = on_value,
         .on_headers_complete = on_head,
         .on_body = on_body,
+        .on_chunk_extension_name = on_extension,
+        .on_chunk_extension_value = on_extension,
         .on_message_complete = on_complete,
     };
     return &s;
@@ -415,7 +424,7 @@ static void over(struct h1 *h)
         server_conn_drop(h->sc, true);
         return;
     }
-    if (!h->handler_runs)
+    if (!h->handler_runs && (h->pending.n || conn_saw_eof(h->sc->conn)))
         loop_defer(h->x.loop, &h->task, parse_on);
 }
 

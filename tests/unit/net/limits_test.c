@@ -12,12 +12,35 @@ struct site {
     struct loop *loop;
     struct http_server *server;
     int port, requests;
+    struct http_tunnel *tunnel;
 };
+
+static void echo(void *arg, struct str bytes)
+{
+    struct site *s = arg;
+    http_tunnel_write(s->tunnel, bytes);
+}
+
+static void ended(void *arg)
+{
+    ((struct site *)arg)->tunnel = NULL;
+}
 
 static void handler(void *arg, struct http_exchange *x, const struct http_request *r)
 {
     struct site *s = arg;
     s->requests++;
+    if (str_is(r->path, "/tunnel")) {
+        struct http_header h = {STR("Upgrade"), STR("echo")};
+        s->tunnel = http_upgrade(
+            x, &h, 1, &(struct http_tunnel_events){.data = echo, .closed = ended, .arg = s});
+        return;
+    }
+    if (str_is(r->path, "/empty")) {
+        struct http_header h = {STR("X-Injected"), STR("a\r\nSet-Cookie: b")};
+        http_respond(x, 204, &h, 1, NULL);
+        return;
+    }
     struct buf b = {0};
     buf_printf(&b, "[%.*s %.*s %.*s]", STR_ARG(r->method), STR_ARG(r->path), STR_ARG(r->body));
     struct bytes *body = bytes_new(buf_str(&b));
@@ -121,6 +144,9 @@ TEST(http1_refuses_what_could_be_read_in_two_ways)
         {"chunked twice", POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400, 0},
         {"chunked not last", POST "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 400, 0},
         {"unknown coding", POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501, 0},
+        {"gzip and chunked", POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, 0},
+        {"chunk extension", POST "Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\n\r\n", 200,
+         1},
         {"chunked in 1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
          0},
         {"bad chunk size", POST "Transfer-Encoding: chunked\r\n\r\nz\r\nabc\r\n0\r\n\r\n", 400, 0},
@@ -208,6 +234,44 @@ TEST(http1_says_100_continue)
     CHECK(str_starts(buf_str(&t.answer), STR("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")));
     buf_done(&t.answer);
     site_close(&s);
+}
+
+TEST(bytes_behind_an_upgrade_request_reach_the_tunnel)
+{
+    struct site s;
+    site_open(&s, (struct http_server_config){0});
+    struct talk t = {.send = STR("GET /tunnel HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+                                 "Upgrade: echo\r\n\r\nearly bytes"),
+                     .half_close = true};
+    talk(&s, &t);
+    CHECK(str_starts(buf_str(&t.answer), STR("HTTP/1.1 101 Switching Protocols\r\n")));
+    CHECK(str_ends(buf_str(&t.answer), STR("\r\n\r\nearly bytes<closed>")));
+    CHECK(s.tunnel == NULL);
+    buf_done(&t.answer);
+    site_close(&s);
+}
+
+TEST(answers_without_a_body_are_framed_so)
+{
+    static const struct {
+        const char *send, *end;
+    } cases[] = {
+        {"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "\r\nContent-Length: 9\r\n\r\n<open>"},
+        {"GET /empty HTTP/1.1\r\nHost: a\r\n\r\n", " GMT\r\n\r\n<open>"},
+        {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+         "Connection: keep-alive\r\n\r\n[GET / ]<open>"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct site s;
+        site_open(&s, (struct http_server_config){0});
+        struct talk t = {.send = str_of(cases[i].send)};
+        talk(&s, &t);
+        if (!str_ends(buf_str(&t.answer), str_of(cases[i].end)))
+            test_fail(__FILE__, __LINE__, "%s: %s", cases[i].send, buf_z(&t.answer));
+        CHECK(str_find(buf_str(&t.answer), STR("\nSet-Cookie")) < 0);
+        buf_done(&t.answer);
+        site_close(&s);
+    }
 }
 
 TEST(slow_headers_are_cut_off_after_header_ms)
