@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
@@ -37,6 +38,63 @@ int shim_crun(int argc, char **argv)
     execv(argv[0], argv);
     perror(argv[0]);
     return 126;
+}
+
+/* All descendants, the deepest too: a subreaper has them as children once their parents are gone.
+ */
+static void kill_children(void)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+    for (int round = 0; round < 100; round++) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+        if (fd >= 0)
+            close(fd);
+        if (n <= 0)
+            return;
+        text[n] = '\0';
+        for (char *at = text; *at;) {
+            pid_t pid = (pid_t)strtol(at, &at, 10);
+            if (pid > 0)
+                kill(pid, SIGKILL);
+            while (*at == ' ')
+                at++;
+        }
+        waitpid(-1, NULL, 0);
+    }
+}
+
+int shim_exec(int argc, char **argv)
+{
+    sigset_t set;
+    int status = 0;
+    if (argc < 2)
+        return 2;
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        sigprocmask(SIG_UNBLOCK, &set, NULL);
+        _exit(shim_crun(argc - 1, argv + 1));
+    }
+    for (int i = 0; i < 3; i++)
+        close(i);
+    for (bool over = pid < 0; !over;) {
+        if (sigwaitinfo(&set, NULL) == SIGTERM) {
+            kill_children();
+            status = SIGKILL;
+            over = true;
+        }
+        for (pid_t got; !over && (got = waitpid(-1, &status, WNOHANG)) > 0;)
+            over = got == pid;
+    }
+    unlink(argv[0]);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static int loopback_up(void)
@@ -134,6 +192,8 @@ int main(int argc, char **argv)
         return shim_run(argc - 2, argv + 2);
     if (strcmp(command, "crun") == 0)
         return shim_crun(argc - 2, argv + 2);
+    if (strcmp(command, "exec") == 0)
+        return shim_exec(argc - 2, argv + 2);
     if (strcmp(command, "pin") == 0)
         return shim_pin(argc - 2, argv + 2);
     if (strcmp(command, "pause") == 0)

@@ -3,9 +3,10 @@
  *     shim run KEY=VALUE…    becomes a daemon, mounts the root, starts the container by crun, keeps
  *                            its log and its terminal, and writes down how it ended
  *     shim crun PROGRAM ARG… runs crun where it sees one kind of cgroups only
- *     shim pin DIR HOST SHARE [NAME=VALUE…]
- *                            makes the namespaces of a pod and pins them as DIR/net, DIR/uts,
- * DIR/ipc shim pause             the first process of a pod whose containers share a pid namespace
+ *     shim exec FILE PROGRAM ARG…   the same for a command in a container: when it gets SIGTERM, or
+ * its parent dies, the command is killed; FILE is removed at the end shim pin DIR HOST SHARE
+ * [NAME=VALUE…] makes the namespaces of a pod and pins them as DIR/net, DIR/uts, DIR/ipc shim pause
+ * the first process of a pod whose containers share a pid namespace
  *
  * `run` keys: dir (the container's folder and crun's bundle), crun, root (crun's state), id, log,
  * tty, stdin (0, 1, or 2: closed after its first client), layers (folder) and lower (names in it,
@@ -37,6 +38,7 @@ enum { SHIM_PACKET = 32 * 1024 }; /* bytes of a packet at most */
 
 int shim_run(int argc, char **argv);
 int shim_crun(int argc, char **argv);
+int shim_exec(int argc, char **argv);
 int shim_pin(int argc, char **argv);
 int shim_pause(void);
 
