@@ -106,6 +106,10 @@ func (r *reader) fields(t reflect.Type, name string, d *definition) {
 		if ft.Kind() == reflect.Pointer {
 			f.Pointer, ft = true, ft.Elem()
 		}
+		if embedded := definitionName(ft); jsonName == "" && len(r.openapi[embedded].Properties) == 0 {
+			r.openapi[embedded] = api // it stands in no document: its members are the outer type's
+			r.enums[embedded] = r.enums[name]
+		}
 		f.Type = r.typeName(ft)
 		if name := ft.String(); jsonName != "" && name != goName(f.Type) {
 			f.Go = name
