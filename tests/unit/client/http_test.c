@@ -1,4 +1,5 @@
-/* The HTTP transport and a cache on it, against a small server in the same process. */
+/* The HTTP transport and a cache on it, against a small server in the same process: with a token
+ * over plain HTTP/1.1, and with a client certificate over TLS and HTTP/2. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 
 #include "base/file.h"
 #include "client/cache.h"
-#include "net/http.h"
+#include "../net/net_util.h"
 #include "test.h"
 
 struct server {
@@ -14,8 +15,8 @@ struct server {
     struct http_server *http;
     pthread_t thread;
     struct http_exchange *watch; /* the open one; the loop's thread */
-    struct loop_msg feed_msg, end_msg;
-    const char *feed;
+    struct loop_msg end_msg;
+    struct tls *tls; /* NULL: plain */
     char dir[32];
     struct buf config;
 };
@@ -47,7 +48,9 @@ static void serve(void *arg, struct http_exchange *x, const struct http_request 
     static const char not_found[] = "{\"kind\":\"Status\",\"code\":404,\"reason\":\"NotFound\","
                                     "\"message\":\"pods \\\"x\\\" not found\"}";
     struct server *s = arg;
-    if (!str_is(http_request_header(r, "authorization"), "Bearer s3cret"))
+    bool known = s->tls ? r->http2 && r->peer && r->peer->verified
+                        : str_is(http_request_header(r, "authorization"), "Bearer s3cret");
+    if (!known)
         answer(x, 401, STR(""));
     else if (str_is(r->method, "POST"))
         answer(x, 201, r->body);
@@ -72,23 +75,64 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void server_open(struct server *s, struct client **ret)
+static void put_file(struct server *s, const char *name, struct str text)
+{
+    struct buf path = {0};
+    struct err err;
+    buf_printf(&path, "%s/%s", s->dir, name);
+    CHECK_OK(file_write(buf_z(&path), text, 0600, &err), &err);
+    buf_done(&path);
+}
+
+/* The server's context; the client's files go into the folder. */
+static void make_certificates(struct server *s)
+{
+    struct test_ca ca;
+    struct buf ca_cert = {0}, cert = {0}, key = {0};
+    struct err err;
+    ca_new(&ca);
+    ca_pem(&ca, &ca_cert);
+    put_file(s, "ca.crt", buf_str(&ca_cert));
+    ca_issue(&ca, "admin", "system:masters", false, &cert, &key);
+    put_file(s, "admin.crt", buf_str(&cert));
+    put_file(s, "admin.key", buf_str(&key));
+    buf_clear(&cert);
+    buf_clear(&key);
+    ca_issue(&ca, "localhost", NULL, true, &cert, &key);
+    struct tls_config config = {.cert_pem = buf_str(&cert),
+                                .key_pem = buf_str(&key),
+                                .ca_pem = buf_str(&ca_cert),
+                                .server = true,
+                                .http2 = true};
+    CHECK_OK(tls_new(&config, &s->tls, &err), &err);
+    buf_done(&ca_cert);
+    buf_done(&cert);
+    buf_done(&key);
+    ca_done(&ca);
+}
+
+static void server_open(struct server *s, bool secure, struct client **ret)
 {
     struct err err;
     *s = (struct server){.dir = "/tmp/tutti-client-XXXXXX"};
-    CHECK_OK(loop_new(&s->loop, &err), &err);
-    struct http_server_config config = {.listen = "127.0.0.1:0", .handler = serve, .arg = s};
-    CHECK_OK(http_server_new(s->loop, &config, &s->http, &err), &err);
     CHECK(mkdtemp(s->dir));
-    buf_printf(&s->config, "%s/config", s->dir);
+    if (secure)
+        make_certificates(s);
+    CHECK_OK(loop_new(&s->loop, &err), &err);
+    struct http_server_config config = {
+        .listen = "127.0.0.1:0", .handler = serve, .arg = s, .tls = s->tls};
+    CHECK_OK(http_server_new(s->loop, &config, &s->http, &err), &err);
     struct buf text = {0};
     buf_printf(&text,
                "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
-               "clusters: [{name: k, cluster: {server: 'http://127.0.0.1:%d'}}]\n"
-               "users: [{name: u, user: {token: s3cret}}]\n",
-               http_server_port(s->http));
-    CHECK_OK(file_write(buf_z(&s->config), buf_str(&text), 0600, &err), &err);
+               "clusters: [{name: k, cluster: {server: '%s://127.0.0.1:%d'%s}}]\n"
+               "users: [{name: u, user: {%s}}]\n",
+               secure ? "https" : "http", http_server_port(s->http),
+               secure ? ", certificate-authority: ca.crt" : "",
+               secure ? "client-certificate: admin.crt, client-key: admin.key" : "token: s3cret");
+    put_file(s, "config", buf_str(&text));
     buf_done(&text);
+    buf_printf(&s->config, "%s/config", s->dir);
     pthread_create(&s->thread, NULL, run, s);
     CHECK_OK(client_from_kubeconfig(buf_z(&s->config), ret, &err), &err);
 }
@@ -101,17 +145,31 @@ static void server_close(struct server *s, struct client *c)
     pthread_join(s->thread, NULL);
     http_server_free(s->http);
     loop_free(s->loop);
+    tls_free(s->tls);
     file_remove_tree(s->dir, &err);
     buf_done(&s->config);
 }
 
+struct feeding {
+    struct loop_msg msg;
+    struct server *s;
+    struct bytes *event;
+};
+
 static void feed_now(struct loop_msg *m)
 {
-    struct server *s = CONTAINER_OF(m, struct server, feed_msg);
-    struct bytes *b = bytes_new(str_of(s->feed));
-    if (s->watch)
-        http_write(s->watch, b);
-    bytes_unref(b);
+    struct feeding *f = CONTAINER_OF(m, struct feeding, msg);
+    if (f->s->watch)
+        http_write(f->s->watch, f->event);
+    bytes_unref(f->event);
+    free(f);
+}
+
+static void feed(struct server *s, const char *event)
+{
+    struct feeding *f = NEW(struct feeding);
+    *f = (struct feeding){{.fn = feed_now}, s, bytes_new(str_of(event))};
+    loop_post(s->loop, &f->msg);
 }
 
 static void end_now(struct loop_msg *m)
@@ -122,11 +180,11 @@ static void end_now(struct loop_msg *m)
     s->watch = NULL;
 }
 
-TEST(calls_carry_the_token_the_body_and_the_status)
+static void check_calls(bool secure)
 {
     struct server s;
     struct client *c;
-    server_open(&s, &c);
+    server_open(&s, secure, &c);
     struct doc d;
     struct err err;
     doc_init(&d);
@@ -142,6 +200,16 @@ TEST(calls_carry_the_token_the_body_and_the_status)
     CHECK_INT(err.code, 404);
     doc_done(&d);
     server_close(&s, c);
+}
+
+TEST(calls_carry_who_calls_the_body_and_the_status)
+{
+    check_calls(false);
+}
+
+TEST(calls_carry_who_calls_the_body_and_the_status_over_http2)
+{
+    check_calls(true);
 }
 
 struct caller {
@@ -166,11 +234,11 @@ static void *call_often(void *arg)
     return NULL;
 }
 
-TEST(many_threads_call_at_once)
+static void check_threads(bool secure)
 {
     struct server s;
     struct client *c;
-    server_open(&s, &c);
+    server_open(&s, secure, &c);
     pthread_t t[8];
     struct caller callers[8];
     for (size_t i = 0; i < 8; i++) {
@@ -182,6 +250,16 @@ TEST(many_threads_call_at_once)
         CHECK_INT(callers[i].failures, 0);
     }
     server_close(&s, c);
+}
+
+TEST(many_threads_call_at_once)
+{
+    check_threads(false);
+}
+
+TEST(many_threads_call_at_once_over_http2)
+{
+    check_threads(true);
 }
 
 static bool wait_for(struct cache *k, const char *key)
@@ -198,10 +276,8 @@ static bool wait_for(struct cache *k, const char *key)
 /* Feeds until it arrives: the watch may not be open yet. */
 static bool feed_until(struct server *s, struct cache *k, const char *event, const char *key)
 {
-    s->feed = event;
-    s->feed_msg.fn = feed_now;
     for (int i = 0; i < 100; i++) {
-        loop_post(s->loop, &s->feed_msg);
+        feed(s, event);
         usleep(20000);
         struct obj *o = cache_get(k, str_of(key));
         obj_unref(o);
@@ -211,13 +287,13 @@ static bool feed_until(struct server *s, struct cache *k, const char *event, con
     return false;
 }
 
-TEST(a_cache_follows_a_server_through_a_broken_connection)
+static void check_cache(bool secure)
 {
     struct server s;
     struct client *c;
     struct cache *k;
     struct err err;
-    server_open(&s, &c);
+    server_open(&s, secure, &c);
     struct cache_config config = {.resource = &RES_PODS};
     CHECK_OK(cache_new(c, &config, &k, &err), &err);
     cache_start(k);
@@ -239,6 +315,16 @@ TEST(a_cache_follows_a_server_through_a_broken_connection)
     server_close(&s, c);
 }
 
+TEST(a_cache_follows_a_server_through_a_broken_connection)
+{
+    check_cache(false);
+}
+
+TEST(a_cache_follows_a_server_through_a_broken_connection_over_http2)
+{
+    check_cache(true);
+}
+
 struct closing {
     atomic_int code;
 };
@@ -254,12 +340,12 @@ static void note_code(void *arg, const struct err *err)
     atomic_store(&((struct closing *)arg)->code, err ? err->code : 1);
 }
 
-TEST(a_refused_watch_closes_with_the_status)
+static void check_refused(bool secure)
 {
     struct server s;
     struct client *c;
     struct err err;
-    server_open(&s, &c);
+    server_open(&s, secure, &c);
     struct closing closing = {0};
     struct client_stream_events events = {no_data, note_code, &closing};
     struct client_request r = {.method = "GET",
@@ -274,11 +360,21 @@ TEST(a_refused_watch_closes_with_the_status)
     server_close(&s, c);
 }
 
+TEST(a_refused_watch_closes_with_the_status)
+{
+    check_refused(false);
+}
+
+TEST(a_refused_watch_closes_with_the_status_over_http2)
+{
+    check_refused(true);
+}
+
 TEST(a_server_that_is_not_there_is_an_error)
 {
     struct server s;
     struct client *c;
-    server_open(&s, &c);
+    server_open(&s, false, &c);
     loop_stop(s.loop);
     pthread_join(s.thread, NULL);
     http_server_free(s.http);
