@@ -4,7 +4,7 @@
 
 #include "api/openapi.h"
 #include "doc/val.h"
-#include "unit/test.h"
+#include "test.h"
 
 struct document {
     struct doc d;

@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "doc/schema.h"
-#include "unit/test.h"
+#include "test.h"
 
 enum { GOLDEN_MAX = 64 << 20 };
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "doc/schema.h"
-#include "unit/test.h"
+#include "test.h"
 
 /* What becomes of a document: its JSON, or the error, or the strict errors. */
 static void run(const char *json, bool with_defaults, struct buf *out)
