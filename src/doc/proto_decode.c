@@ -242,8 +242,8 @@ static int decode_double(struct decode *c, uint64_t bits, val **ret)
                        : r > 0  ? "+Inf"
                                 : "-Inf");
     /* Whole numbers without a point, as Go writes them. */
-    *ret =
-        r == trunc(r) && fabs(r) < 0x1p53 ? val_new_int(c->d, (int64_t)r) : val_new_real(c->d, r);
+    bool whole = r > -0x1p53 && r < 0x1p53 && r == (double)(int64_t)r;
+    *ret = whole ? val_new_int(c->d, (int64_t)r) : val_new_real(c->d, r);
     return 0;
 }
 
