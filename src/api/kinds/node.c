@@ -137,7 +137,7 @@ static void cell_address(struct doc *d, val *cells, const val *obj, const char *
 static void row(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells)
 {
     const val *info = VAL_PATH(obj, "status", "nodeInfo");
-    const val *ready = condition_find(VAL_PATH(obj, "status", "conditions"), "Ready");
+    const val *ready = kind_condition_find(VAL_PATH(obj, "status", "conditions"), "Ready");
     const char *status = !ready                                     ? "Unknown"
                          : str_is(VAL_STR(ready, "status"), "True") ? "Ready"
                                                                     : "NotReady";

@@ -247,8 +247,8 @@ static void csr_row(struct strategy_ctx *c, const val *obj, struct doc *d, val *
 {
     const val *conditions = VAL_PATH(obj, "status", "conditions");
     const val *seconds = VAL_PATH(obj, "spec", "expirationSeconds");
-    const char *state = condition_find(conditions, "Denied")     ? "Denied"
-                        : condition_find(conditions, "Approved") ? "Approved"
+    const char *state = kind_condition_find(conditions, "Denied")     ? "Denied"
+                        : kind_condition_find(conditions, "Approved") ? "Approved"
                                                                  : "Pending";
     struct buf duration = {0};
     if (!val_is_null(seconds))
@@ -258,7 +258,7 @@ static void csr_row(struct strategy_ctx *c, const val *obj, struct doc *d, val *
     cell_at(d, cells, obj, "spec.signerName", "<none>");
     cell_at(d, cells, obj, "spec.username", "");
     cell_or(d, cells, buf_str(&duration), "<none>");
-    cell_f(d, cells, "%s%s%s", state, condition_find(conditions, "Failed") ? ",Failed" : "",
+    cell_f(d, cells, "%s%s%s", state, kind_condition_find(conditions, "Failed") ? ",Failed" : "",
            VAL_STR(obj, "status", "certificate").n ? ",Issued" : "");
     buf_done(&duration);
 }

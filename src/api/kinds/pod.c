@@ -74,7 +74,7 @@ static int prepare_create(struct strategy_ctx *c, val *obj, struct err *err)
     val *status = val_set(c->d, obj, "status", val_new_obj(c->d));
     val_set_z(c->d, status, "phase", "Pending");
     if (val_len(val_get(spec, "schedulingGates")) > 0)
-        condition_set(c, val_ensure_arr(c->d, status, "conditions"), "PodScheduled", "False",
+        kind_condition_set(c, val_ensure_arr(c->d, status, "conditions"), "PodScheduled", "False",
                       "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates");
     val_set_z(c->d, status, "qosClass", pod_qos(spec));
     return 0;
@@ -422,7 +422,7 @@ static int bind(struct strategy_ctx *c, val *pod, const val *body, struct err *e
             val_set_s(c->d, val_ensure_obj(c->d, meta, "labels"), topology[i], value);
     }
     val *status = val_ensure_obj(c->d, pod, "status");
-    condition_set(c, val_ensure_arr(c->d, status, "conditions"), "PodScheduled", "True", NULL,
+    kind_condition_set(c, val_ensure_arr(c->d, status, "conditions"), "PodScheduled", "True", NULL,
                   NULL);
     return 0;
 }

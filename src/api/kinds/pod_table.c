@@ -116,7 +116,7 @@ static void summarize(struct summary *s, const val *pod)
     const val *conditions = val_get(status, "conditions");
     struct str phase = VAL_STR(status, "phase"), why = VAL_STR(status, "reason");
     s->reason = why.n ? why : phase;
-    if (str_is(VAL_STR(condition_find(conditions, "PodScheduled"), "reason"), "SchedulingGated"))
+    if (str_is(VAL_STR(kind_condition_find(conditions, "PodScheduled"), "reason"), "SchedulingGated"))
         s->reason = STR("SchedulingGated");
     s->total = (int64_t)val_len(VAL_PATH(pod, "spec", "containers"));
     VAL_FOR(VAL_PATH(pod, "spec", "initContainers"), container)

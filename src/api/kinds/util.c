@@ -143,7 +143,7 @@ void cell_containers(struct doc *d, val *cells, const val *pod_spec)
     buf_done(&images);
 }
 
-val *condition_find(const val *conditions, const char *type)
+val *kind_condition_find(const val *conditions, const char *type)
 {
     VAL_FOR(conditions, condition)
     {
@@ -155,13 +155,13 @@ val *condition_find(const val *conditions, const char *type)
 
 bool condition_is_true(const val *conditions, const char *type)
 {
-    return str_is(VAL_STR(condition_find(conditions, type), "status"), "True");
+    return str_is(VAL_STR(kind_condition_find(conditions, type), "status"), "True");
 }
 
-void condition_set(struct strategy_ctx *c, val *conditions, const char *type, const char *status,
+void kind_condition_set(struct strategy_ctx *c, val *conditions, const char *type, const char *status,
                    const char *reason, const char *message)
 {
-    val *condition = condition_find(conditions, type);
+    val *condition = kind_condition_find(conditions, type);
     bool changed = condition == NULL || !str_is(VAL_STR(condition, "status"), status);
     if (condition == NULL) {
         condition = val_new_obj(c->d);
