@@ -107,6 +107,7 @@ static int put_log(struct group *g, struct str key, uint32_t index, int64_t prev
         return rc;
     memcpy(room.mv_data, &head, sizeof(head));
     memcpy((char *)room.mv_data + sizeof(head), key.p, key.n);
+    g->state.hist_bytes += (int64_t)(k.mv_size + room.mv_size);
     return 0;
 }
 

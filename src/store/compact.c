@@ -67,6 +67,7 @@ int compact_step(struct store *s, MDB_txn *txn, struct store_state *state, size_
         rev = entry_rev;
         if (head.prev_rev && (rc = forget_version(s, txn, state, key, head.prev_rev)))
             break;
+        state->hist_bytes -= (int64_t)(k.mv_size + data.mv_size);
         if ((rc = mdb_cursor_del(cursor, 0)))
             break;
         state->compacted = rev;

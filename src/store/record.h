@@ -38,7 +38,8 @@ struct log_head {
 } __attribute__((packed));
 
 struct store_state {
-    int64_t format, revision, compacted, hist_bytes;
+    int64_t format, revision, compacted;
+    int64_t hist_bytes; /* what hist and log hold */
 };
 
 enum { LOG_KEY = 12, HIST_KEY_ROOM = 2 * MAX_KEY + HIST_TAIL };

@@ -122,7 +122,7 @@ int store_open(const struct store_config *config, struct store **ret, struct err
     s->config.map_bytes = config->map_bytes ? config->map_bytes : (size_t)64 << 30;
     s->config.history_count = config->history_count ? config->history_count : 10000;
     s->config.history_ms = config->history_ms ? config->history_ms : 300000;
-    s->config.history_bytes = config->history_bytes ? config->history_bytes : 64 << 20;
+    s->config.history_bytes = config->history_bytes ? config->history_bytes : 24 << 20;
     s->lock_fd = -1;
     s->queue_end = &s->queue;
     list_init(&s->subs);

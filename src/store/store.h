@@ -20,14 +20,15 @@
 struct store;
 
 struct store_config {
-    const char *dir;       /* made when missing, mode 0700 */
-    size_t map_bytes;      /* upper bound of the store's size; 0: 64 GiB of address space */
-    int64_t history_count; /* compaction keeps at least this many revisions; 0: 10,000 … */
-    int64_t history_ms; /* … and those younger than this; 0: 300,000 (as kube-apiserver's compaction
-                           interval) … */
-    size_t history_bytes; /* … but drops the oldest past this many bytes of superseded values; 0: 64
-                             MiB */
-    bool no_sync;         /* tests and simulations only */
+    const char *dir;  /* made when missing, mode 0700 */
+    size_t map_bytes; /* upper bound of the store's size; 0: 64 GiB of address space */
+    /* Compaction keeps at least this many revisions (0: 10,000) and those younger than this (0:
+     * 300,000, kube-apiserver's compaction interval), but drops the oldest past this many bytes of
+     * history (0: 24 MiB). Superseded values are kept as differences, so that is about 100,000
+     * updates of pods. */
+    int64_t history_count, history_ms;
+    size_t history_bytes;
+    bool no_sync; /* tests and simulations only */
 };
 
 int store_open(const struct store_config *config, struct store **ret, struct err *err);

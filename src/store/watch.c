@@ -112,8 +112,7 @@ static void ring_add(struct store *s, struct store_batch *b)
 void watch_publish(struct store *s, struct store_batch *b, int64_t revision)
 {
     pthread_mutex_lock(&s->publish_lock);
-    LIST_FOR(&s->subs, at)
-    {
+    LIST_FOR (&s->subs, at) {
         struct store_sub *sub = CONTAINER_OF(at, struct store_sub, in_subs);
         sub->fn(sub->arg, b);
     }

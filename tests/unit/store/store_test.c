@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include <sys/stat.h>
+
 #include "base/buf.h"
 
 TEST(an_empty_store_is_at_revision_1_and_the_first_write_gets_2)
@@ -285,5 +287,62 @@ TEST(history_is_bounded_in_bytes_even_when_it_is_young)
     }
     int64_t kept = store_revision(s) - store_compacted(s);
     CHECK(kept >= 8 && kept <= 10);
+    close_fresh(s);
+}
+
+TEST(a_full_store_refuses_writes_and_stays_readable)
+{
+    const char *dir = fresh_dir();
+    struct store *s =
+        open_with((struct store_config){.dir = dir, .no_sync = true, .map_bytes = 1 << 20});
+    static char value[100000];
+    char key[16];
+    int64_t last = 0, rev = 0;
+    struct store_write w;
+    for (int i = 0; i < 20; i++) {
+        struct bytes *b = bytes_new((struct str){value, sizeof(value)});
+        snprintf(key, sizeof(key), "k%d", i);
+        struct store_op op = {STORE_PUT, str_of(key), b, -1, STORE_ABSENT};
+        w = (struct store_write){.ops = &op, .op_count = 1};
+        store_commit(s, &w);
+        bytes_unref(w.first_value);
+        bytes_unref(b);
+        if (w.result == STORE_FAILED)
+            break;
+        last = w.revision;
+    }
+    CHECK_INT(w.result, STORE_FAILED);
+    CHECK_STR(str_of(w.err.message), "etcdserver: mvcc: database space exceeded");
+    CHECK(last > 5);
+    CHECK_INT(store_revision(s), last);
+    CHECK((rev = put(s, "small", "fits")) == last + 1);
+    store_close(s);
+    s = open_with((struct store_config){.dir = dir, .no_sync = true});
+    CHECK_INT(store_revision(s), rev);
+    CHECK_INT(put(s, "k", "now there is room"), rev + 1);
+    close_fresh(s);
+}
+
+TEST(the_file_does_not_grow_when_nothing_is_added)
+{
+    struct store *s = open_with(
+        (struct store_config){.dir = fresh_dir(), .no_sync = true, .history_bytes = 100000});
+    struct buf b = {0}, path = {0};
+    struct stat st;
+    struct store_snap *snap;
+    struct err err;
+    char key[16];
+    for (int i = 0; i < 10000; i++) {
+        version_text(&b, i);
+        snprintf(key, sizeof(key), "k%d", i % 50);
+        CHECK_OK(store_snap_begin(s, 0, &snap, &err), &err); /* readers come and go */
+        put_if(s, str_of(key), buf_str(&b), STORE_ANY);
+        store_snap_end(snap);
+    }
+    buf_printf(&path, "%s/data.mdb", fixture_dir);
+    CHECK(stat(buf_z(&path), &st) == 0);
+    CHECK(st.st_size < 2 << 20);
+    buf_done(&b);
+    buf_done(&path);
     close_fresh(s);
 }
