@@ -101,15 +101,19 @@ static void invalid(struct call *c, val *causes, const char *field, struct str v
                     const char *why)
 {
     struct buf b = {0};
+    struct str rest = str_of(why), line;
     val_write_json(val_new_str(&c->doc, value), &b);
-    cause_add(&c->doc, causes, "FieldValueInvalid", field, "Invalid value: %s: %s", buf_z(&b), why);
+    while (str_next(&rest, '\n', &line))
+        cause_add(&c->doc, causes, "FieldValueInvalid", field, "Invalid value: %s: %.*s", buf_z(&b),
+                  STR_ARG(line));
     buf_done(&b);
 }
 
 static void check_form(struct call *c, val *causes, const char *field, enum name_form form,
                        struct str value)
 {
-    const char *why = name_error(form, value);
+    char room[NAME_TEXT];
+    const char *why = name_error(form, value, room);
     if (why)
         invalid(c, causes, field, value, why);
 }
@@ -132,7 +136,8 @@ static void check_annotations(struct call *c, const val *annotations, val *cause
         char *lower = arena_z(&c->arena, k);
         for (char *p = lower; *p; p++)
             *p = (char)tolower((unsigned char)*p);
-        const char *why = name_error(NAME_QUALIFIED, (struct str){lower, k.n});
+        char room[NAME_TEXT];
+        const char *why = name_error(NAME_QUALIFIED, (struct str){lower, k.n}, room);
         if (why)
             invalid(c, causes, "metadata.annotations", k, why);
         total += k.n + val_str(value).n;
@@ -220,7 +225,8 @@ void meta_validate(struct call *c, const val *obj, val *causes)
     const val *meta = val_get(obj, "metadata");
     struct str generate = VAL_STR(meta, "generateName"), name = VAL_STR(meta, "name");
     if (generate.n) {
-        const char *why = name_error_prefix(NAME_PATH, generate);
+        char room[NAME_TEXT];
+        const char *why = name_error_prefix(NAME_PATH, generate, room);
         if (why)
             invalid(c, causes, "metadata.generateName", generate, why);
     }

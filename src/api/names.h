@@ -1,8 +1,7 @@
-/* names.h: the grammars of names, keys and values in objects, and upstream's words for a violation
- * (k8s.io/apimachinery/pkg/util/validation). Pure; any thread. */
+/* names.h: which rule of doc/names.h a name, key or value of an object has to keep. */
 #pragma once
 
-#include "base/str.h"
+#include "doc/names.h"
 
 enum name_form {
     NAME_SUBDOMAIN,   /* RFC 1123 subdomain: most kinds' metadata.name */
@@ -15,10 +14,10 @@ enum name_form {
     NAME_ENV,         /* an environment variable (relaxed: printable ASCII without '=') */
     NAME_PORT,        /* a container port's name */
     NAME_HTTP_HEADER,
-    NAME_IP, /* an IPv4 or IPv6 address */
+    NAME_IP, /* an IPv4 or IPv6 address, as fields older than the strict rule take it */
 };
 
-/* NULL: fine. Otherwise what is wrong, for `Invalid value: "x": MESSAGE`. */
-const char *name_error(enum name_form form, struct str s);
+/* NULL: fine. Otherwise what is wrong, one message a line, in the caller's room. */
+const char *name_error(enum name_form form, struct str s, char room[NAME_TEXT]);
 /* The same for metadata.generateName, which may end in what would not be allowed at the end. */
-const char *name_error_prefix(enum name_form form, struct str s);
+const char *name_error_prefix(enum name_form form, struct str s, char room[NAME_TEXT]);

@@ -7,26 +7,6 @@ void check_init(struct check *k, struct strategy_ctx *c, val *causes)
     *k = (struct check){.c = c, .d = c->d, .causes = causes};
 }
 
-void check_new(struct check *k, struct strategy_ctx *c, const val *obj, val *causes)
-{
-    check_init(k, c, causes);
-    enum name_form form = strategy_of(c->kind)->name_form;
-    struct str generate = VAL_STR(obj, "metadata", "generateName");
-    struct str name = VAL_STR(obj, "metadata", "name");
-    const char *wrong = generate.n ? name_error_prefix(form, generate) : NULL;
-    if (wrong)
-        check_invalid(k, "metadata.generateName", generate, wrong);
-    if (name.n)
-        check_name(k, "metadata.name", form, name);
-}
-
-void kind_validate_name(struct strategy_ctx *c, const val *obj, val *causes)
-{
-    struct check k;
-    check_new(&k, c, obj, causes);
-    check_done(&k);
-}
-
 void check_done(struct check *k)
 {
     buf_done(&k->path);
@@ -67,30 +47,29 @@ void check_out(struct check *k, size_t mark)
         k->path.p[mark] = 0;
 }
 
-/* One cause a field and type: the schema's own checks report what is plainly missing or not in an
- * enum before a strategy does; the strategy's words replace theirs. */
-static bool replace_same(struct doc *d, val *causes, const char *type, const char *field,
-                         struct str message)
+/* The schema's own checks report what is plainly missing or not in an enum before a strategy does:
+ * the strategy's words take their place. true: the very same was said already. */
+static bool drop_same(val *causes, const char *type, const char *field, struct str message)
 {
     bool mergeable =
         strcmp(type, "FieldValueRequired") == 0 || strcmp(type, "FieldValueNotSupported") == 0;
-    VAL_FOR(causes, cause)
-    {
-        if (!str_is(VAL_STR(cause, "field"), field) || !str_is(VAL_STR(cause, "reason"), type))
-            continue;
-        if (str_eq(VAL_STR(cause, "message"), message))
+    size_t i = 0;
+    VAL_FOR (causes, cause) {
+        bool same =
+            str_is(VAL_STR(cause, "field"), field) && str_is(VAL_STR(cause, "reason"), type);
+        if (same && !mergeable && str_eq(VAL_STR(cause, "message"), message))
             return true;
-        if (mergeable) {
-            val_set_s(d, cause, "message", message);
-            return true;
-        }
+        if (same && mergeable)
+            break;
+        i++;
     }
+    val_remove_at(causes, i);
     return false;
 }
 
 static void add(struct doc *d, val *causes, const char *type, const char *field, struct str message)
 {
-    if (replace_same(d, causes, type, field, message))
+    if (drop_same(causes, type, field, message))
         return;
     val *cause = val_new_obj(d);
     val_set_z(d, cause, "reason", type);
@@ -233,11 +212,24 @@ void check_unsupported(struct check *k, const char *field, struct str value,
     buf_done(&detail);
 }
 
+/* One cause a line of text; none for NULL. */
+static void check_lines(struct check *k, const char *field, struct str value, const char *text)
+{
+    struct str rest = str_of(text), line;
+    while (str_next(&rest, '\n', &line))
+        check_invalid(k, field, value, arena_z(k->c->arena, line));
+}
+
 void check_name(struct check *k, const char *field, enum name_form form, struct str value)
 {
-    const char *wrong = name_error(form, value);
-    if (wrong)
-        check_invalid(k, field, value, wrong);
+    char room[NAME_TEXT];
+    check_lines(k, field, value, name_error(form, value, room));
+}
+
+bool check_is(enum name_form form, struct str value)
+{
+    char room[NAME_TEXT];
+    return name_error(form, value, room) == NULL;
 }
 
 void check_port(struct check *k, const char *field, int64_t port)
@@ -283,8 +275,7 @@ bool check_immutable(struct check *k, const char *field, const val *now, const v
 
 void check_labels(struct check *k, const char *field, const val *labels)
 {
-    VAL_EACH(labels, key, value)
-    {
+    VAL_EACH (labels, key, value) {
         check_name(k, field, NAME_QUALIFIED, val_str(key));
         check_name(k, field, NAME_LABEL_VALUE, val_str(value));
     }
@@ -307,8 +298,7 @@ static void check_expression(struct check *k, const val *e)
     }
     check_name(k, "key", NAME_QUALIFIED, VAL_STR(e, "key"));
     size_t i = 0;
-    VAL_FOR(values, v)
-    {
+    VAL_FOR (values, v) {
         size_t in = check_in(k, "values");
         size_t at = check_at(k, i++);
         check_name(k, "", NAME_LABEL_VALUE, val_str(v));
@@ -322,8 +312,7 @@ void check_selector(struct check *k, const char *field, const val *selector)
     size_t in = check_in(k, field);
     check_labels(k, "matchLabels", val_get(selector, "matchLabels"));
     size_t i = 0;
-    VAL_FOR(val_get(selector, "matchExpressions"), e)
-    {
+    VAL_FOR (val_get(selector, "matchExpressions"), e) {
         size_t list = check_in(k, "matchExpressions");
         size_t at = check_at(k, i++);
         check_expression(k, e);
@@ -331,4 +320,24 @@ void check_selector(struct check *k, const char *field, const val *selector)
         check_out(k, list);
     }
     check_out(k, in);
+}
+
+void check_new(struct check *k, struct strategy_ctx *c, const val *obj, val *causes)
+{
+    char room[NAME_TEXT];
+    check_init(k, c, causes);
+    enum name_form form = strategy_of(c->kind)->name_form;
+    struct str generate = VAL_STR(obj, "metadata", "generateName");
+    struct str name = VAL_STR(obj, "metadata", "name");
+    if (generate.n)
+        check_lines(k, "metadata.generateName", generate, name_error_prefix(form, generate, room));
+    if (name.n)
+        check_name(k, "metadata.name", form, name);
+}
+
+void kind_validate_name(struct strategy_ctx *c, const val *obj, val *causes)
+{
+    struct check k;
+    check_new(&k, c, obj, causes);
+    check_done(&k);
 }

@@ -47,6 +47,7 @@ void check_unsupported(struct check *k, const char *field, struct str value,
 /* --- rules --- */
 /* Reports unless the text has the form. */
 void check_name(struct check *k, const char *field, enum name_form form, struct str value);
+bool check_is(enum name_form form, struct str value);
 /* 1 … 65535: "must be between 1 and 65535, inclusive". */
 void check_port(struct check *k, const char *field, int64_t port);
 /* "must be greater than or equal to 0". */

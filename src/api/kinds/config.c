@@ -27,8 +27,7 @@ static size_t check_data(struct check *k, const val *obj, const char *member, bo
 {
     size_t total = 0;
     size_t in = check_in(k, member);
-    VAL_EACH(val_get(obj, member), key, value)
-    {
+    VAL_EACH (val_get(obj, member), key, value) {
         size_t at = check_key(k, val_str(key));
         check_name(k, "", NAME_CONFIG_KEY, val_str(key));
         if (other && val_get_str(other, val_str(key)))
@@ -111,8 +110,7 @@ const struct strategy configmap_strategy = {
 static void secret_defaults(struct strategy_ctx *c, val *obj)
 {
     const val *plain = val_get(obj, "stringData");
-    VAL_EACH(plain, key, value)
-    {
+    VAL_EACH (plain, key, value) {
         struct str text = val_str(value);
         char *encoded = mem_alloc((text.n + 2) / 3 * 4 + 1);
         int n =

@@ -13,7 +13,7 @@ static void check_endpoint_ip(struct check *k, const char *field, struct str ip)
     unsigned char a[16];
     const char *z = arena_z(k->c->arena, ip);
     const char *wrong = NULL;
-    if (name_error(NAME_IP, ip)) {
+    if (!check_is(NAME_IP, ip)) {
         check_name(k, field, NAME_IP, ip);
         return;
     }
@@ -45,10 +45,8 @@ static void check_endpoint_ip(struct check *k, const char *field, struct str ip)
 /* --- Endpoints --- */
 static void endpoints_defaults(struct strategy_ctx *c, val *obj)
 {
-    VAL_FOR(val_get(obj, "subsets"), subset)
-    {
-        VAL_FOR(val_get(subset, "ports"), port)
-        {
+    VAL_FOR (val_get(obj, "subsets"), subset) {
+        VAL_FOR (val_get(subset, "ports"), port) {
             default_z(c->d, port, "protocol", "TCP");
         }
     }
@@ -58,8 +56,7 @@ static void check_addresses(struct check *k, const val *subset, const char *memb
 {
     size_t i = 0;
     size_t in = check_in(k, member);
-    VAL_FOR(val_get(subset, member), address)
-    {
+    VAL_FOR (val_get(subset, member), address) {
         size_t at = check_at(k, i++);
         check_endpoint_ip(k, "ip", VAL_STR(address, "ip"));
         if (VAL_STR(address, "hostname").n)
@@ -81,8 +78,7 @@ static void check_subset(struct check *k, const val *subset)
     check_addresses(k, subset, "addresses");
     check_addresses(k, subset, "notReadyAddresses");
     size_t in = check_in(k, "ports");
-    VAL_FOR(ports, port)
-    {
+    VAL_FOR (ports, port) {
         size_t at = check_at(k, i++);
         if (VAL_STR(port, "name").n)
             check_name(k, "name", NAME_LABEL, VAL_STR(port, "name"));
@@ -101,8 +97,7 @@ static void endpoints_validate(struct strategy_ctx *c, const val *obj, val *caus
     size_t i = 0;
     check_new(&k, c, obj, causes);
     size_t in = check_in(&k, "subsets");
-    VAL_FOR(val_get(obj, "subsets"), subset)
-    {
+    VAL_FOR (val_get(obj, "subsets"), subset) {
         size_t at = check_at(&k, i++);
         check_subset(&k, subset);
         check_out(&k, at);
@@ -155,19 +150,15 @@ static const struct schema_column endpoints_columns[] = {
 static void endpoints_row(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells)
 {
     struct listing l = {0};
-    VAL_FOR(val_get(obj, "subsets"), subset)
-    {
+    VAL_FOR (val_get(obj, "subsets"), subset) {
         const val *addresses = val_get(subset, "addresses"), *ports = val_get(subset, "ports");
         if (val_len(ports) == 0) {
-            VAL_FOR(addresses, address)
-            {
+            VAL_FOR (addresses, address) {
                 list_add(&l, VAL_STR(address, "ip"), 0);
             }
         }
-        VAL_FOR(ports, port)
-        {
-            VAL_FOR(addresses, address)
-            {
+        VAL_FOR (ports, port) {
+            VAL_FOR (addresses, address) {
                 list_add(&l, VAL_STR(address, "ip"), VAL_INT(port, "port"));
             }
         }
@@ -192,8 +183,7 @@ const struct strategy endpoints_strategy = {
 /* --- EndpointSlice --- */
 static void slice_defaults(struct strategy_ctx *c, val *obj)
 {
-    VAL_FOR(val_get(obj, "ports"), port)
-    {
+    VAL_FOR (val_get(obj, "ports"), port) {
         if (val_is_null(val_get(port, "name")))
             val_set_z(c->d, port, "name", "");
         default_z(c->d, port, "protocol", "TCP");
@@ -208,8 +198,7 @@ static void check_slice_endpoint(struct check *k, const val *endpoint, struct st
         check_required(k, "addresses", "must contain at least 1 address");
     else if (val_len(addresses) > ADDRESSES_MAX)
         check_too_many(k, "addresses", val_len(addresses), ADDRESSES_MAX);
-    VAL_FOR(addresses, address)
-    {
+    VAL_FOR (addresses, address) {
         struct str text = val_str(address);
         bool v6 = str_find_char(text, ':') >= 0;
         struct str at = arena_printf(k->c->arena, "addresses[%zu]", i++);
@@ -218,7 +207,7 @@ static void check_slice_endpoint(struct check *k, const val *endpoint, struct st
             continue;
         }
         check_endpoint_ip(k, at.p, text);
-        if (!name_error(NAME_IP, text) && v6 != str_is(type, "IPv6"))
+        if (check_is(NAME_IP, text) && v6 != str_is(type, "IPv6"))
             check_invalid(k, "addresses", text,
                           v6 ? "must be an IPv4 address" : "must be an IPv6 address");
     }
@@ -237,8 +226,7 @@ static void check_slice_ports(struct check *k, const val *ports)
         return;
     }
     size_t in = check_in(k, "ports");
-    VAL_FOR(ports, port)
-    {
+    VAL_FOR (ports, port) {
         struct str name = VAL_STR(port, "name");
         size_t at = check_at(k, i++);
         if (name.n)
@@ -267,8 +255,7 @@ static void slice_validate(struct strategy_ctx *c, const val *obj, val *causes)
         check_too_many(&k, "endpoints", val_len(endpoints), ENDPOINTS_MAX);
     } else {
         size_t in = check_in(&k, "endpoints");
-        VAL_FOR(endpoints, endpoint)
-        {
+        VAL_FOR (endpoints, endpoint) {
             size_t at = check_at(&k, i++);
             check_slice_endpoint(&k, endpoint, VAL_STR(obj, "addressType"));
             check_out(&k, at);
@@ -296,8 +283,7 @@ static const struct schema_column slice_columns[] = {
 static void slice_row(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells)
 {
     struct listing ports = {0}, addresses = {0};
-    VAL_FOR(val_get(obj, "ports"), port)
-    {
+    VAL_FOR (val_get(obj, "ports"), port) {
         struct str text = STR("*");
         if (!val_is_null(val_get(port, "port")))
             text = arena_printf(c->arena, "%lld", (long long)VAL_INT(port, "port"));
@@ -305,10 +291,8 @@ static void slice_row(struct strategy_ctx *c, const val *obj, struct doc *d, val
             text = VAL_STR(port, "name");
         list_add(&ports, text, 0);
     }
-    VAL_FOR(val_get(obj, "endpoints"), endpoint)
-    {
-        VAL_FOR(val_get(endpoint, "addresses"), address)
-        {
+    VAL_FOR (val_get(obj, "endpoints"), endpoint) {
+        VAL_FOR (val_get(endpoint, "addresses"), address) {
             list_add(&addresses, val_str(address), 0);
         }
     }

@@ -86,8 +86,8 @@ void cell_containers(struct doc *d, val *cells, const val *pod_spec);
 val *kind_condition_find(const val *conditions, const char *type);
 bool condition_is_true(const val *conditions, const char *type);
 /* Sets or replaces the condition of the type; lastTransitionTime moves when the status changes. */
-void kind_condition_set(struct strategy_ctx *c, val *conditions, const char *type, const char *status,
-                   const char *reason, const char *message);
+void kind_condition_set(struct strategy_ctx *c, val *conditions, const char *type,
+                        const char *status, const char *reason, const char *message);
 /* The string at a dotted path: "spec.nodeName". */
 struct str field_of(const val *obj, struct str path);
 bool val_str_list_has(const val *list, struct str s);

@@ -43,8 +43,7 @@ static int prepare_update(struct strategy_ctx *c, val *obj, const val *old, stru
 static void check_finalizers(struct check *k, const val *obj)
 {
     size_t in = check_in(k, "spec");
-    VAL_FOR(VAL_PATH(obj, "spec", "finalizers"), finalizer)
-    {
+    VAL_FOR (VAL_PATH(obj, "spec", "finalizers"), finalizer) {
         struct str name = val_str(finalizer);
         check_name(k, "finalizers", NAME_QUALIFIED, name);
         if (str_find_char(name, '/') < 0 && !str_is(name, "kubernetes") &&

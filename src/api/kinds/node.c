@@ -32,8 +32,7 @@ static void check_taints(struct check *k, const val *taints)
     struct map seen = {0};
     size_t i = 0;
     size_t in = check_in(k, "metadata.taints"); /* upstream's path */
-    VAL_FOR(taints, taint)
-    {
+    VAL_FOR (taints, taint) {
         size_t at = check_at(k, i++);
         check_name(k, "key", NAME_QUALIFIED, VAL_STR(taint, "key"));
         check_name(k, "value", NAME_LABEL_VALUE, VAL_STR(taint, "value"));
@@ -105,8 +104,7 @@ static void cell_roles(struct doc *d, val *cells, const val *obj)
     const val *labels = VAL_PATH(obj, "metadata", "labels");
     CLEANUP(mem_freep) struct str *roles = mem_alloc((val_len(labels) + 1) * sizeof(*roles));
     size_t n = 0;
-    VAL_EACH(labels, key, value)
-    {
+    VAL_EACH (labels, key, value) {
         struct str name = val_str(key);
         if (str_starts(name, STR(ROLE_PREFIX)) && name.n > sizeof(ROLE_PREFIX) - 1)
             roles[n++] = str_from(name, sizeof(ROLE_PREFIX) - 1);
@@ -124,8 +122,7 @@ static void cell_roles(struct doc *d, val *cells, const val *obj)
 
 static void cell_address(struct doc *d, val *cells, const val *obj, const char *type)
 {
-    VAL_FOR(VAL_PATH(obj, "status", "addresses"), address)
-    {
+    VAL_FOR (VAL_PATH(obj, "status", "addresses"), address) {
         if (str_is(VAL_STR(address, "type"), type)) {
             cell_s(d, cells, VAL_STR(address, "address"));
             return;

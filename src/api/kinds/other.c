@@ -53,8 +53,7 @@ static void cell_hosts(struct doc *d, val *cells, const val *rules)
     struct buf b = {0};
     size_t shown = 0, n = 0;
     bool more = false;
-    VAL_FOR(rules, rule)
-    {
+    VAL_FOR (rules, rule) {
         struct str host = VAL_STR(rule, "host");
         n++;
         more = more || shown == SHOWN;
@@ -75,8 +74,7 @@ static void ingress_row(struct strategy_ctx *c, const val *obj, struct doc *d, v
     cell_name(d, cells, obj);
     cell_at(d, cells, obj, "spec.ingressClassName", "<none>");
     cell_hosts(d, cells, VAL_PATH(obj, "spec", "rules"));
-    VAL_FOR(VAL_PATH(obj, "status", "loadBalancer", "ingress"), ingress)
-    {
+    VAL_FOR (VAL_PATH(obj, "status", "loadBalancer", "ingress"), ingress) {
         struct str ip = VAL_STR(ingress, "ip");
         struct str shown = ip.n ? ip : VAL_STR(ingress, "hostname");
         buf_printf(&address, "%s%.*s", address.n ? "," : "", STR_ARG(shown));
@@ -249,7 +247,7 @@ static void csr_row(struct strategy_ctx *c, const val *obj, struct doc *d, val *
     const val *seconds = VAL_PATH(obj, "spec", "expirationSeconds");
     const char *state = kind_condition_find(conditions, "Denied")     ? "Denied"
                         : kind_condition_find(conditions, "Approved") ? "Approved"
-                                                                 : "Pending";
+                                                                      : "Pending";
     struct buf duration = {0};
     if (!val_is_null(seconds))
         duration_write_human(val_int(seconds) * 1000000000, &duration);
@@ -298,8 +296,7 @@ static const struct schema_column quota_columns[] = {
 static void quota_row(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells)
 {
     struct buf requests = {0}, limits = {0};
-    VAL_EACH(VAL_PATH(obj, "status", "hard"), key, hard)
-    {
+    VAL_EACH (VAL_PATH(obj, "status", "hard"), key, hard) {
         struct str name = val_str(key);
         struct str used = val_str(val_get_str(VAL_PATH(obj, "status", "used"), name));
         struct buf *b = str_starts(name, STR("limits.")) ? &limits : &requests;
@@ -324,8 +321,7 @@ static const struct schema_column binding_columns[] = {
 static void cell_subjects(struct doc *d, val *cells, const val *obj, const char *kind)
 {
     struct buf b = {0};
-    VAL_FOR(val_get(obj, "subjects"), subject)
-    {
+    VAL_FOR (val_get(obj, "subjects"), subject) {
         struct str ns = VAL_STR(subject, "namespace"), name = VAL_STR(subject, "name");
         bool account = str_is(VAL_STR(subject, "kind"), "ServiceAccount");
         if (str_is(VAL_STR(subject, "kind"), kind))

@@ -243,8 +243,7 @@ static void cell_metrics(struct doc *d, val *cells, const val *obj)
     const val *cpu = VAL_PATH(obj, "spec", "targetCPUUtilizationPercentage");
     struct buf b = {0};
     size_t i = 0;
-    VAL_FOR(metrics, metric)
-    {
+    VAL_FOR (metrics, metric) {
         if (i < SHOWN) {
             buf_puts(&b, i ? ", " : "");
             write_metric(&b, metric, val_at(VAL_PATH(obj, "status", "currentMetrics"), i));

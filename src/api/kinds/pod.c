@@ -26,8 +26,7 @@ const char *pod_qos(const val *spec)
     struct quantity requests[2] = {0}, limits[2] = {0};
     bool any = false, all_limited = true;
     for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
-        VAL_FOR(val_get(spec, lists[l]), container)
-        {
+        VAL_FOR (val_get(spec, lists[l]), container) {
             const val *r = val_get(container, "resources");
             for (size_t i = 0; i < 2; i++) {
                 any |= add_positive(val_get(r, "requests"), resources[i], &requests[i]);
@@ -75,7 +74,8 @@ static int prepare_create(struct strategy_ctx *c, val *obj, struct err *err)
     val_set_z(c->d, status, "phase", "Pending");
     if (val_len(val_get(spec, "schedulingGates")) > 0)
         kind_condition_set(c, val_ensure_arr(c->d, status, "conditions"), "PodScheduled", "False",
-                      "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates");
+                           "SchedulingGated",
+                           "Scheduling is blocked due to non-empty scheduling gates");
     val_set_z(c->d, status, "qosClass", pod_qos(spec));
     return 0;
 }
@@ -99,11 +99,9 @@ static void validate_token_volumes(struct check *k, const val *spec)
     if (VAL_STR(spec, "serviceAccountName").n)
         return;
     size_t v = 0;
-    VAL_FOR(val_get(spec, "volumes"), volume)
-    {
+    VAL_FOR (val_get(spec, "volumes"), volume) {
         size_t s = 0;
-        VAL_FOR(VAL_PATH(volume, "projected", "sources"), source)
-        {
+        VAL_FOR (VAL_PATH(volume, "projected", "sources"), source) {
             if (val_get(source, "serviceAccountToken")) {
                 struct str at = arena_printf(
                     k->c->arena, "volumes[%zu].projected.sources[%zu].serviceAccountToken", v, s);
@@ -150,11 +148,9 @@ static bool same_but_seconds(struct doc *d, const val *old, const val *now)
 
 static void validate_tolerations_kept(struct check *k, const val *now, const val *old)
 {
-    VAL_FOR(val_get(old, "tolerations"), had)
-    {
+    VAL_FOR (val_get(old, "tolerations"), had) {
         bool found = false;
-        VAL_FOR(val_get(now, "tolerations"), has)
-        {
+        VAL_FOR (val_get(now, "tolerations"), has) {
             found = found || same_but_seconds(k->d, had, has);
         }
         if (!found) {
@@ -168,11 +164,9 @@ static void validate_tolerations_kept(struct check *k, const val *now, const val
 static void validate_gates_kept(struct check *k, const val *now, const val *old)
 {
     size_t i = 0;
-    VAL_FOR(val_get(now, "schedulingGates"), gate)
-    {
+    VAL_FOR (val_get(now, "schedulingGates"), gate) {
         bool found = false;
-        VAL_FOR(val_get(old, "schedulingGates"), had)
-        {
+        VAL_FOR (val_get(old, "schedulingGates"), had) {
             found = found || str_eq(VAL_STR(had, "name"), VAL_STR(gate, "name"));
         }
         if (!found) {
@@ -192,8 +186,7 @@ static void munge(struct doc *d, val *spec, const val *old)
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         const val *before = val_get(old, lists[i]);
         size_t n = 0;
-        VAL_FOR(val_get(spec, lists[i]), container)
-        {
+        VAL_FOR (val_get(spec, lists[i]), container) {
             const val *was = val_at(before, n++);
             val_set_s(d, container, "image", VAL_STR(was, "image"));
         }
@@ -222,8 +215,7 @@ static void munge(struct doc *d, val *spec, const val *old)
 /* Members of two objects that differ, one line each, for the reader of the message. */
 static void write_difference(const val *now, const val *old, struct buf *b)
 {
-    VAL_EACH(old, key, before)
-    {
+    VAL_EACH (old, key, before) {
         const val *after = val_get_str(now, val_str(key));
         if (after && val_eq(before, after))
             continue;
@@ -233,8 +225,7 @@ static void write_difference(const val *now, const val *old, struct buf *b)
         if (after)
             val_write_json(after, b);
     }
-    VAL_EACH(now, key, after)
-    {
+    VAL_EACH (now, key, after) {
         if (val_get_str(old, val_str(key)))
             continue;
         buf_printf(b, "\n+  %.*s: ", STR_ARG(val_str(key)));
@@ -309,14 +300,12 @@ static void validate_transitions(struct check *k, const char *member, const val 
     struct str policy = VAL_STR(old, "spec", "restartPolicy");
     size_t i = 0;
     size_t in = check_in(k, member);
-    VAL_FOR(VAL_PATH(old, "status", member), before)
-    {
+    VAL_FOR (VAL_PATH(old, "status", member), before) {
         const val *ended = VAL_PATH(before, "state", "terminated");
         size_t at = check_at(k, i++);
         bool may = str_is(policy, "Always") ||
                    (str_is(policy, "OnFailure") && VAL_INT(ended, "exitCode") != 0);
-        VAL_FOR(VAL_PATH(obj, "status", member), after)
-        {
+        VAL_FOR (VAL_PATH(obj, "status", member), after) {
             if (ended && !may && str_eq(VAL_STR(before, "name"), VAL_STR(after, "name")) &&
                 !VAL_PATH(after, "state", "terminated"))
                 check_forbidden(k, "state", "may not be transitioned to non-terminated state");
@@ -338,8 +327,7 @@ static void validate_status(struct strategy_ctx *c, const val *obj, const val *o
                    VAL_STR(obj, "status", "nominatedNodeName"));
     validate_transitions(&k, "containerStatuses", obj, old);
     size_t i = 0;
-    VAL_FOR(VAL_PATH(obj, "status", "podIPs"), ip)
-    {
+    VAL_FOR (VAL_PATH(obj, "status", "podIPs"), ip) {
         size_t list = check_in(&k, "podIPs");
         size_t at = check_at(&k, i++);
         check_name(&k, "", NAME_IP, VAL_STR(ip, "ip"));
@@ -410,8 +398,7 @@ static int bind(struct strategy_ctx *c, val *pod, const val *body, struct err *e
     struct str node_name = VAL_STR(body, "target", "name");
     val *meta = val_ensure_obj(c->d, pod, "metadata");
     val_set_s(c->d, val_ensure_obj(c->d, pod, "spec"), "nodeName", node_name);
-    VAL_EACH(VAL_PATH(body, "metadata", "annotations"), key, value)
-    {
+    VAL_EACH (VAL_PATH(body, "metadata", "annotations"), key, value) {
         val_set_str(c->d, val_ensure_obj(c->d, meta, "annotations"), val_str(key),
                     val_copy(c->d, value));
     }
@@ -423,7 +410,7 @@ static int bind(struct strategy_ctx *c, val *pod, const val *body, struct err *e
     }
     val *status = val_ensure_obj(c->d, pod, "status");
     kind_condition_set(c, val_ensure_arr(c->d, status, "conditions"), "PodScheduled", "True", NULL,
-                  NULL);
+                       NULL);
     return 0;
 }
 
@@ -431,11 +418,9 @@ static int set_ephemeral(struct strategy_ctx *c, val *pod, const val *body, stru
 {
     val *spec = val_ensure_obj(c->d, pod, "spec");
     const val *now = VAL_PATH(body, "spec", "ephemeralContainers");
-    VAL_FOR(val_get(spec, "ephemeralContainers"), had)
-    {
+    VAL_FOR (val_get(spec, "ephemeralContainers"), had) {
         bool kept = false;
-        VAL_FOR(now, has)
-        {
+        VAL_FOR (now, has) {
             kept = kept || val_eq(had, has);
         }
         if (!kept)

@@ -54,8 +54,7 @@ static val *token_volume(struct doc *d, struct str name)
 
 static bool has_mount(const val *container)
 {
-    VAL_FOR(val_get(container, "volumeMounts"), mount)
-    {
+    VAL_FOR (val_get(container, "volumeMounts"), mount) {
         if (str_is(VAL_STR(mount, "mountPath"), TOKEN_PATH))
             return true;
     }
@@ -64,8 +63,7 @@ static bool has_mount(const val *container)
 
 static struct str token_volume_name(struct strategy_ctx *c, const val *spec, bool *ret_found)
 {
-    VAL_FOR(val_get(spec, "volumes"), volume)
-    {
+    VAL_FOR (val_get(spec, "volumes"), volume) {
         if (val_get(volume, "projected") &&
             str_starts(VAL_STR(volume, "name"), STR(TOKEN_VOLUME))) {
             *ret_found = true;
@@ -84,8 +82,7 @@ static void mount_token(struct strategy_ctx *c, val *spec)
     bool found, used = false;
     struct str name = token_volume_name(c, spec, &found);
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-        VAL_FOR(val_get(spec, lists[i]), container)
-        {
+        VAL_FOR (val_get(spec, lists[i]), container) {
             if (!val_is_obj(container) || has_mount(container))
                 continue;
             val *mount = val_new_obj(c->d);
@@ -187,8 +184,7 @@ static int admit_priority(struct strategy_ctx *c, val *pod, val *spec, struct er
 /* --- DefaultTolerationSeconds --- */
 static bool tolerates(const val *spec, const char *key)
 {
-    VAL_FOR(val_get(spec, "tolerations"), t)
-    {
+    VAL_FOR (val_get(spec, "tolerations"), t) {
         struct str has = VAL_STR(t, "key"), effect = VAL_STR(t, "effect");
         if ((has.n == 0 || str_is(has, key)) && (effect.n == 0 || str_is(effect, "NoExecute")))
             return true;

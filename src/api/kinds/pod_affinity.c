@@ -43,8 +43,7 @@ static void check_each(struct check *k, const char *member, const val *list,
 {
     size_t i = 0;
     size_t in = check_in(k, member);
-    VAL_FOR(list, item)
-    {
+    VAL_FOR (list, item) {
         size_t at = check_at(k, i++);
         check(k, item);
         check_out(k, at);
@@ -77,8 +76,7 @@ static void check_pod_term(struct check *k, const val *term)
 {
     check_selector(k, "labelSelector", val_get(term, "labelSelector"));
     check_selector(k, "namespaceSelector", val_get(term, "namespaceSelector"));
-    VAL_FOR(val_get(term, "namespaces"), name)
-    {
+    VAL_FOR (val_get(term, "namespaces"), name) {
         check_name(k, "namespace", NAME_LABEL, val_str(name));
     }
     if (VAL_STR(term, "topologyKey").n == 0)

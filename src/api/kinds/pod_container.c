@@ -88,12 +88,11 @@ static void check_ports(struct check *k, const val *ports)
     static const char *const protocols[] = {"SCTP", "TCP", "UDP", NULL};
     struct map names = {0};
     size_t i = 0;
-    VAL_FOR(ports, port)
-    {
+    VAL_FOR (ports, port) {
         struct str name = VAL_STR(port, "name");
         size_t at = check_at(k, i++);
         if (name.n) {
-            if (name_error(NAME_PORT, name))
+            if (!check_is(NAME_PORT, name))
                 check_name(k, "name", NAME_PORT, name);
             else if (map_set(&names, name, (void *)port))
                 check_duplicate(k, "name", name);
@@ -162,8 +161,7 @@ static void check_value_from(struct check *k, const val *e)
 static void check_env(struct check *k, const val *env)
 {
     size_t i = 0;
-    VAL_FOR(env, e)
-    {
+    VAL_FOR (env, e) {
         size_t at = check_at(k, i++);
         if (VAL_STR(e, "name").n == 0)
             check_required(k, "name", "");
@@ -178,8 +176,7 @@ static void check_env_from(struct check *k, const val *sources)
 {
     static const char *const refs[] = {"configMapRef", "secretRef"};
     size_t i = 0;
-    VAL_FOR(sources, source)
-    {
+    VAL_FOR (sources, source) {
         size_t count = 0;
         size_t at = check_at(k, i++);
         if (VAL_STR(source, "prefix").n)
@@ -221,8 +218,7 @@ static void check_mounts(struct check *k, const val *container, const struct map
 {
     struct map paths = {0};
     size_t i = 0;
-    VAL_FOR(val_get(container, "volumeMounts"), mount)
-    {
+    VAL_FOR (val_get(container, "volumeMounts"), mount) {
         struct str name = VAL_STR(mount, "name"), path = VAL_STR(mount, "mountPath");
         size_t at = check_at(k, i++);
         if (name.n == 0)
@@ -257,18 +253,40 @@ static bool is_overcommitable(struct str resource)
     return str_find_char(resource, '/') < 0 && !str_starts(resource, STR("hugepages-"));
 }
 
+/* validateContainerResourceName; names with a prefix are a device plugin's. */
+static void check_resource_name(struct check *k, struct str name)
+{
+    static const char *const compute[] = {"cpu", "memory", "ephemeral-storage", NULL};
+    static const char *const countable[] = {"storage",
+                                            "pods",
+                                            "services",
+                                            "replicationcontrollers",
+                                            "resourcequotas",
+                                            "secrets",
+                                            "configmaps",
+                                            "persistentvolumeclaims",
+                                            "services.nodeports",
+                                            "services.loadbalancers",
+                                            NULL};
+    if (!check_is(NAME_QUALIFIED, name)) {
+        check_name(k, "", NAME_QUALIFIED, name);
+        return;
+    }
+    if (str_find_char(name, '/') >= 0 || check_in_list(name, compute) ||
+        str_starts(name, STR("hugepages-")))
+        return;
+    if (!check_in_list(name, countable) && !str_starts(name, STR("requests.")) &&
+        !str_starts(name, STR("limits.")))
+        check_invalid(k, "", name, "must be a standard resource type or fully qualified");
+    check_invalid(k, "", name, "must be a standard resource for containers");
+}
+
 static void check_quantity(struct check *k, struct str resource, const val *value,
                            struct quantity *ret)
 {
     struct err err;
     size_t at = check_key(k, resource);
-    const char *wrong = name_error(NAME_QUALIFIED, resource);
-    if (wrong)
-        check_invalid(k, "", resource, wrong);
-    else if (str_find_char(resource, '/') < 0 && !str_is(resource, "cpu") &&
-             !str_is(resource, "memory") && !str_is(resource, "ephemeral-storage") &&
-             !str_starts(resource, STR("hugepages-")))
-        check_invalid(k, "", resource, "must be a standard resource for containers");
+    check_resource_name(k, resource);
     *ret = (struct quantity){0};
     if (val_is_str(value) && quantity_parse(val_str(value), ret, &err) == 0) {
         if (ret->nano < 0)
@@ -283,13 +301,11 @@ void pod_resources_validate(struct check *k, const val *resources)
 {
     struct quantity request, limit;
     size_t in = check_in(k, "limits");
-    VAL_EACH(val_get(resources, "limits"), name, value)
-    {
+    VAL_EACH (val_get(resources, "limits"), name, value) {
         check_quantity(k, val_str(name), value, &limit);
     }
     check_out(k, in);
-    VAL_EACH(val_get(resources, "requests"), name, value)
-    {
+    VAL_EACH (val_get(resources, "requests"), name, value) {
         struct err err;
         in = check_in(k, "requests");
         check_quantity(k, val_str(name), value, &request);

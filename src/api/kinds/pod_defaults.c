@@ -46,8 +46,7 @@ static struct str image_tag(struct str image)
 
 static void default_env(struct doc *d, val *env)
 {
-    VAL_FOR(env, e)
-    {
+    VAL_FOR (env, e) {
         val *ref = VAL_PATH(e, "valueFrom", "fieldRef");
         if (val_is_obj(ref))
             default_z(d, ref, "apiVersion", "v1");
@@ -61,8 +60,7 @@ static void default_container(struct doc *d, val *container, bool host_network)
     default_z(d, container, "terminationMessagePath", "/dev/termination-log");
     default_z(d, container, "terminationMessagePolicy", "File");
     default_obj(d, container, "resources");
-    VAL_FOR(val_get(container, "ports"), port)
-    {
+    VAL_FOR (val_get(container, "ports"), port) {
         default_z(d, port, "protocol", "TCP");
         if (host_network && VAL_INT(port, "hostPort") == 0)
             val_set_int(d, port, "hostPort", VAL_INT(port, "containerPort"));
@@ -84,8 +82,7 @@ static void default_requests(struct doc *d, val *container)
     if (val_len(limits) == 0)
         return;
     val *requests = val_ensure_obj(d, val_get(container, "resources"), "requests");
-    VAL_EACH(limits, name, quantity)
-    {
+    VAL_EACH (limits, name, quantity) {
         if (val_get_str(requests, val_str(name)) == NULL)
             val_set_str(d, requests, val_str(name), val_copy(d, quantity));
     }
@@ -93,8 +90,7 @@ static void default_requests(struct doc *d, val *container)
 
 static void default_downward(struct doc *d, val *items)
 {
-    VAL_FOR(items, item)
-    {
+    VAL_FOR (items, item) {
         val *ref = val_get(item, "fieldRef");
         if (val_is_obj(ref))
             default_z(d, ref, "apiVersion", "v1");
@@ -117,8 +113,7 @@ static void default_volume(struct doc *d, val *volume)
     if (val_is_obj(path) && val_is_null(val_get(path, "type")))
         val_set_z(d, path, "type", "");
     default_downward(d, VAL_PATH(volume, "downwardAPI", "items"));
-    VAL_FOR(VAL_PATH(volume, "projected", "sources"), source)
-    {
+    VAL_FOR (VAL_PATH(volume, "projected", "sources"), source) {
         val *token = val_get(source, "serviceAccountToken");
         if (val_is_obj(token))
             default_int(d, token, "expirationSeconds", 3600);
@@ -146,8 +141,7 @@ void pod_spec_default(struct doc *d, val *spec, bool pod)
     static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
     bool host_network = VAL_BOOL(spec, "hostNetwork");
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-        VAL_FOR(val_get(spec, lists[i]), container)
-        {
+        VAL_FOR (val_get(spec, lists[i]), container) {
             if (!val_is_obj(container))
                 continue;
             default_container(d, container, host_network);
@@ -155,8 +149,7 @@ void pod_spec_default(struct doc *d, val *spec, bool pod)
                 default_requests(d, container);
         }
     }
-    VAL_FOR(val_get(spec, "volumes"), volume)
-    {
+    VAL_FOR (val_get(spec, "volumes"), volume) {
         if (val_is_obj(volume))
             default_volume(d, volume);
     }

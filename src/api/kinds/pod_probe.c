@@ -23,8 +23,7 @@ static void check_http(struct check *k, const val *http)
     check_port_ref(k, val_get(http, "port"));
     if (!check_in_list(VAL_STR(http, "scheme"), schemes))
         check_unsupported(k, "scheme", VAL_STR(http, "scheme"), schemes);
-    VAL_FOR(val_get(http, "httpHeaders"), header)
-    {
+    VAL_FOR (val_get(http, "httpHeaders"), header) {
         check_name(k, "httpHeaders", NAME_HTTP_HEADER, VAL_STR(header, "name"));
     }
 }

@@ -23,8 +23,7 @@ struct summary {
 
 static const val *find_container(const val *list, struct str name)
 {
-    VAL_FOR(list, container)
-    {
+    VAL_FOR (list, container) {
         if (str_eq(VAL_STR(container, "name"), name))
             return container;
     }
@@ -60,8 +59,7 @@ static bool sum_init(struct summary *s, const val *pod, int64_t *sidecar_restart
 {
     const val *specs = VAL_PATH(pod, "spec", "initContainers");
     size_t i = 0;
-    VAL_FOR(VAL_PATH(pod, "status", "initContainerStatuses"), status)
-    {
+    VAL_FOR (VAL_PATH(pod, "status", "initContainerStatuses"), status) {
         bool sidecar = is_sidecar(find_container(specs, VAL_STR(status, "name")));
         const val *ended = VAL_PATH(status, "state", "terminated");
         struct str waiting = VAL_STR(status, "state", "waiting", "reason");
@@ -116,11 +114,11 @@ static void summarize(struct summary *s, const val *pod)
     const val *conditions = val_get(status, "conditions");
     struct str phase = VAL_STR(status, "phase"), why = VAL_STR(status, "reason");
     s->reason = why.n ? why : phase;
-    if (str_is(VAL_STR(kind_condition_find(conditions, "PodScheduled"), "reason"), "SchedulingGated"))
+    if (str_is(VAL_STR(kind_condition_find(conditions, "PodScheduled"), "reason"),
+               "SchedulingGated"))
         s->reason = STR("SchedulingGated");
     s->total = (int64_t)val_len(VAL_PATH(pod, "spec", "containers"));
-    VAL_FOR(VAL_PATH(pod, "spec", "initContainers"), container)
-    {
+    VAL_FOR (VAL_PATH(pod, "spec", "initContainers"), container) {
         s->total += is_sidecar(container);
     }
 
@@ -144,10 +142,8 @@ static void cell_gates(struct doc *d, val *cells, const val *pod)
 {
     const val *gates = VAL_PATH(pod, "spec", "readinessGates");
     size_t open = 0;
-    VAL_FOR(gates, gate)
-    {
-        VAL_FOR(VAL_PATH(pod, "status", "conditions"), condition)
-        {
+    VAL_FOR (gates, gate) {
+        VAL_FOR (VAL_PATH(pod, "status", "conditions"), condition) {
             if (str_eq(VAL_STR(condition, "type"), VAL_STR(gate, "conditionType")))
                 open += str_is(VAL_STR(condition, "status"), "True");
         }

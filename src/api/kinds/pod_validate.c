@@ -8,11 +8,9 @@ static void check_host_ports(struct check *k, const val *containers, bool each_a
 {
     struct map taken = {0};
     size_t c = 0;
-    VAL_FOR(containers, container)
-    {
+    VAL_FOR (containers, container) {
         size_t p = 0;
-        VAL_FOR(val_get(container, "ports"), port)
-        {
+        VAL_FOR (val_get(container, "ports"), port) {
             int64_t number = VAL_INT(port, "hostPort");
             struct str key =
                 arena_printf(k->c->arena, "%.*s/%.*s/%lld", STR_ARG(VAL_STR(port, "protocol")),
@@ -60,8 +58,7 @@ static void check_list(struct check *k, const val *spec, size_t which, const str
     size_t in = check_in(k, list_names[which]);
     if (which == 0 && val_len(list) == 0)
         check_required(k, "", "");
-    VAL_FOR(list, container)
-    {
+    VAL_FOR (list, container) {
         struct str name = VAL_STR(container, "name"), image = VAL_STR(container, "image");
         size_t at = check_at(k, i++);
         pod_container_validate(k, container, volumes);
@@ -85,8 +82,7 @@ static void check_list(struct check *k, const val *spec, size_t which, const str
 static void check_containers(struct check *k, const val *spec, bool pod)
 {
     struct map volumes = {0}, names = {0};
-    VAL_FOR(val_get(spec, "volumes"), volume)
-    {
+    VAL_FOR (val_get(spec, "volumes"), volume) {
         if (VAL_STR(volume, "name").n)
             map_set(&volumes, VAL_STR(volume, "name"), volume);
     }
@@ -101,11 +97,9 @@ static void check_host_network(struct check *k, const val *spec, bool pod)
     if (!VAL_BOOL(spec, "hostNetwork"))
         return;
     size_t c = 0;
-    VAL_FOR(val_get(spec, "containers"), container)
-    {
+    VAL_FOR (val_get(spec, "containers"), container) {
         size_t p = 0;
-        VAL_FOR(val_get(container, "ports"), port)
-        {
+        VAL_FOR (val_get(container, "ports"), port) {
             int64_t host = VAL_INT(port, "hostPort"), own = VAL_INT(port, "containerPort");
             if ((pod || host) && host != own) {
                 struct str at =
@@ -134,8 +128,7 @@ static void check_dns(struct check *k, const val *spec)
         check_invalid_val(k, "nameservers", val_get(config, "nameservers"),
                           "must not have more than 3 nameservers");
     size_t i = 0;
-    VAL_FOR(val_get(config, "nameservers"), server)
-    {
+    VAL_FOR (val_get(config, "nameservers"), server) {
         size_t list = check_in(k, "nameservers");
         size_t at = check_at(k, i++);
         check_name(k, "", NAME_IP, val_str(server));
@@ -164,8 +157,7 @@ void pod_tolerations_validate(struct check *k, const val *tolerations)
 {
     static const char *const effects[] = {"NoSchedule", "PreferNoSchedule", "NoExecute", NULL};
     size_t i = 0;
-    VAL_FOR(tolerations, t)
-    {
+    VAL_FOR (tolerations, t) {
         struct str key = VAL_STR(t, "key"), effect = VAL_STR(t, "effect");
         size_t at = check_at(k, i++);
         if (key.n)
@@ -188,8 +180,7 @@ static void check_spread(struct check *k, const val *constraints)
 {
     static const char *const actions[] = {"DoNotSchedule", "ScheduleAnyway", NULL};
     size_t i = 0;
-    VAL_FOR(constraints, constraint)
-    {
+    VAL_FOR (constraints, constraint) {
         size_t at = check_at(k, i++);
         if (VAL_INT(constraint, "maxSkew") <= 0)
             check_invalid_int(k, "maxSkew", VAL_INT(constraint, "maxSkew"),
@@ -236,8 +227,7 @@ static void check_gates(struct check *k, const val *spec)
 {
     size_t i = 0;
     size_t in = check_in(k, "readinessGates");
-    VAL_FOR(val_get(spec, "readinessGates"), gate)
-    {
+    VAL_FOR (val_get(spec, "readinessGates"), gate) {
         size_t at = check_at(k, i++);
         check_name(k, "conditionType", NAME_QUALIFIED, VAL_STR(gate, "conditionType"));
         check_out(k, at);
@@ -246,8 +236,7 @@ static void check_gates(struct check *k, const val *spec)
     in = check_in(k, "schedulingGates");
     i = 0;
     struct map seen = {0};
-    VAL_FOR(val_get(spec, "schedulingGates"), gate)
-    {
+    VAL_FOR (val_get(spec, "schedulingGates"), gate) {
         size_t at = check_at(k, i++);
         check_name(k, "", NAME_QUALIFIED, VAL_STR(gate, "name"));
         if (map_set(&seen, VAL_STR(gate, "name"), gate))

@@ -41,8 +41,7 @@ static void check_items(struct check *k, const val *items)
 {
     size_t i = 0;
     size_t in = check_in(k, "items");
-    VAL_FOR(items, item)
-    {
+    VAL_FOR (items, item) {
         size_t at = check_at(k, i++);
         require(k, item, "key");
         require(k, item, "path");
@@ -92,8 +91,7 @@ static void check_downward_file(struct check *k, const val *file)
 static void check_downward(struct check *k, const val *source)
 {
     check_mode(k, source, "defaultMode");
-    VAL_FOR(val_get(source, "items"), file)
-    {
+    VAL_FOR (val_get(source, "items"), file) {
         check_downward_file(k, file); /* upstream names no index here */
     }
 }
@@ -188,8 +186,7 @@ static void check_projected(struct check *k, const val *source)
     size_t here = k->path.n, i = 0;
     check_mode(k, source, "defaultMode");
     size_t in = check_in(k, "sources");
-    VAL_FOR(val_get(source, "sources"), projection)
-    {
+    VAL_FOR (val_get(source, "sources"), projection) {
         size_t at = check_at(k, i++);
         check_projection(k, projection, here);
         check_out(k, at);
@@ -210,8 +207,7 @@ static const struct {
 static void check_volume(struct check *k, const val *volume)
 {
     size_t count = 0;
-    VAL_EACH(volume, key, source)
-    {
+    VAL_EACH (volume, key, source) {
         struct str type = val_str(key);
         if (str_is(type, "name") || val_is_null(source))
             continue;
@@ -234,8 +230,7 @@ void pod_volumes_validate(struct check *k, const val *spec)
     struct map names = {0};
     size_t i = 0;
     size_t in = check_in(k, "volumes");
-    VAL_FOR(val_get(spec, "volumes"), volume)
-    {
+    VAL_FOR (val_get(spec, "volumes"), volume) {
         struct str name = VAL_STR(volume, "name");
         size_t at = check_at(k, i++);
         check_volume(k, volume);

@@ -54,8 +54,7 @@ static void user_from_spec(struct strategy_ctx *c, const val *spec, struct api_u
     const val *groups = val_get(spec, "groups");
     struct str *list = arena_alloc(c->arena, (val_len(groups) + 1) * sizeof(*list));
     size_t n = 0;
-    VAL_FOR(groups, group)
-    {
+    VAL_FOR (groups, group) {
         list[n++] = val_str(group);
     }
     *ret = (struct api_user){.arena = c->arena,
@@ -129,8 +128,7 @@ static int token_review(struct strategy_ctx *c, val *obj, struct err *err)
     val *matched;
     if (VAL_STR(spec, "token").n == 0)
         return err_bad(err, "token is required for TokenReview in authentication");
-    VAL_FOR(val_get(spec, "audiences"), audience)
-    {
+    VAL_FOR (val_get(spec, "audiences"), audience) {
         if (n < AUDIENCES_MAX)
             audiences[n++] = val_str(audience);
     }

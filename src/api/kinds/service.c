@@ -46,8 +46,7 @@ static void defaults(struct strategy_ctx *c, val *obj)
     default_z(d, spec, "type", "ClusterIP");
     if (str_is(VAL_STR(spec, "sessionAffinity"), "None"))
         val_del(spec, "sessionAffinityConfig");
-    VAL_FOR(val_get(spec, "ports"), port)
-    {
+    VAL_FOR (val_get(spec, "ports"), port) {
         const val *target = val_get(port, "targetPort");
         default_z(d, port, "protocol", "TCP");
         bool unset = val_is_str(target) ? val_str(target).n == 0 : val_int(target) == 0;
@@ -106,8 +105,7 @@ static void init_families(struct strategy_ctx *c, val *obj, const val *old)
               : dual   ? "RequireDualStack"
                        : "SingleStack");
     val *families = val_ensure_arr(c->d, spec, "ipFamilies");
-    VAL_FOR(val_get(spec, "clusterIPs"), ip)
-    {
+    VAL_FOR (val_get(spec, "clusterIPs"), ip) {
         if (str_is(val_str(ip), "None") ||
             val_len(families) >= val_len(val_get(spec, "clusterIPs")))
             break;
@@ -130,8 +128,7 @@ static int allocate_ips(struct strategy_ctx *c, val *obj, struct err *err)
             return -1;
         set_ips(c->d, spec, str_of(ip));
     }
-    VAL_FOR(val_get(spec, "clusterIPs"), ip)
-    {
+    VAL_FOR (val_get(spec, "clusterIPs"), ip) {
         if (!str_is(val_str(ip), "None") && !ipalloc_refusal(c, val_str(ip)))
             ipalloc_take(c, val_str(ip));
     }
@@ -142,8 +139,7 @@ static int allocate_ips(struct strategy_ctx *c, val *obj, struct err *err)
 /* TCP and UDP of one port number may share a node port. */
 static int64_t shared_node_port(const val *ports, const val *wanted)
 {
-    VAL_FOR(ports, port)
-    {
+    VAL_FOR (ports, port) {
         if (port != wanted && VAL_INT(port, "nodePort") &&
             VAL_INT(port, "port") == VAL_INT(wanted, "port") &&
             !str_eq(VAL_STR(port, "protocol"), VAL_STR(wanted, "protocol")))
@@ -155,14 +151,12 @@ static int64_t shared_node_port(const val *ports, const val *wanted)
 static int allocate_node_ports(struct strategy_ctx *c, val *obj, struct err *err)
 {
     const val *ports = VAL_PATH(obj, "spec", "ports");
-    VAL_FOR(ports, port)
-    { /* the given ones first, so that none of them is picked for another */
+    VAL_FOR (ports, port) { /* the given ones first, so that none of them is picked for another */
         int64_t number = VAL_INT(port, "nodePort");
         if (number && !portalloc_refusal(c, number))
             portalloc_take(c, number);
     }
-    VAL_FOR(ports, port)
-    {
+    VAL_FOR (ports, port) {
         int picked;
         if (VAL_INT(port, "nodePort"))
             continue;
@@ -219,8 +213,7 @@ static int prepare_create(struct strategy_ctx *c, val *obj, struct err *err)
 
 static const val *find_port(const val *ports, const val *like)
 {
-    VAL_FOR(ports, port)
-    {
+    VAL_FOR (ports, port) {
         if (VAL_INT(port, "port") == VAL_INT(like, "port") &&
             str_eq(VAL_STR(port, "protocol"), VAL_STR(like, "protocol")))
             return port;
@@ -239,8 +232,7 @@ static void keep_allocated(struct doc *d, val *obj, const val *old)
         val_set(d, spec, "clusterIPs", val_copy(d, val_get(was, "clusterIPs")));
     }
     if (service_needs_node_ports(obj) && service_needs_node_ports(old)) {
-        VAL_FOR(val_get(spec, "ports"), port)
-        {
+        VAL_FOR (val_get(spec, "ports"), port) {
             int64_t number = VAL_INT(find_port(val_get(was, "ports"), port), "nodePort");
             if (VAL_INT(port, "nodePort") == 0 && number)
                 val_set_int(d, port, "nodePort", number);
@@ -270,8 +262,7 @@ static void drop_outdated(val *obj, const val *old)
         for (size_t i = 0; i < ARRAY_LEN(address); i++)
             drop_same(spec, was, address[i]);
     if (service_needs_node_ports(old) && !service_needs_node_ports(obj)) {
-        VAL_FOR(val_get(spec, "ports"), port)
-        {
+        VAL_FOR (val_get(spec, "ports"), port) {
             const val *before = find_port(val_get(was, "ports"), port);
             if (VAL_INT(before, "nodePort") == VAL_INT(port, "nodePort"))
                 val_del(port, "nodePort");
@@ -291,8 +282,7 @@ static bool uses_port(const val *obj, int64_t number)
 {
     if (VAL_INT(obj, "spec", "healthCheckNodePort") == number)
         return true;
-    VAL_FOR(VAL_PATH(obj, "spec", "ports"), port)
-    {
+    VAL_FOR (VAL_PATH(obj, "spec", "ports"), port) {
         if (VAL_INT(port, "nodePort") == number)
             return true;
     }
@@ -302,13 +292,11 @@ static bool uses_port(const val *obj, int64_t number)
 /* Gives back what old held and now (may be NULL) does not use. */
 static void release_unused(struct strategy_ctx *c, const val *old, const val *now)
 {
-    VAL_FOR(VAL_PATH(old, "spec", "clusterIPs"), ip)
-    {
+    VAL_FOR (VAL_PATH(old, "spec", "clusterIPs"), ip) {
         if (!val_str_list_has(VAL_PATH(now, "spec", "clusterIPs"), val_str(ip)))
             ipalloc_release(c, val_str(ip));
     }
-    VAL_FOR(VAL_PATH(old, "spec", "ports"), port)
-    {
+    VAL_FOR (VAL_PATH(old, "spec", "ports"), port) {
         int64_t number = VAL_INT(port, "nodePort");
         if (number && !uses_port(now, number))
             portalloc_release(c, number);
@@ -357,14 +345,12 @@ static void cell_external(struct doc *d, val *cells, const val *obj)
     } else {
         bool balanced = service_is(obj, "LoadBalancer");
         if (balanced) {
-            VAL_FOR(VAL_PATH(obj, "status", "loadBalancer", "ingress"), ingress)
-            {
+            VAL_FOR (VAL_PATH(obj, "status", "loadBalancer", "ingress"), ingress) {
                 struct str ip = VAL_STR(ingress, "ip");
                 put_list_item(&b, ip.n ? ip : VAL_STR(ingress, "hostname"));
             }
         }
-        VAL_FOR(VAL_PATH(obj, "spec", "externalIPs"), ip)
-        {
+        VAL_FOR (VAL_PATH(obj, "spec", "externalIPs"), ip) {
             put_list_item(&b, val_str(ip));
         }
         if (b.n == 0)
@@ -377,8 +363,7 @@ static void cell_external(struct doc *d, val *cells, const val *obj)
 static void cell_ports(struct doc *d, val *cells, const val *obj)
 {
     struct buf b = {0};
-    VAL_FOR(VAL_PATH(obj, "spec", "ports"), port)
-    {
+    VAL_FOR (VAL_PATH(obj, "spec", "ports"), port) {
         buf_printf(&b, "%s%lld", b.n ? "," : "", (long long)VAL_INT(port, "port"));
         if (VAL_INT(port, "nodePort") > 0)
             buf_printf(&b, ":%lld", (long long)VAL_INT(port, "nodePort"));

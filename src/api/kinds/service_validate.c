@@ -69,8 +69,7 @@ static void check_ports(struct check *k, const val *obj)
         check_required(k, "ports", "");
     size_t i = 0;
     size_t in = check_in(k, "ports");
-    VAL_FOR(ports, port)
-    {
+    VAL_FOR (ports, port) {
         int64_t node = VAL_INT(port, "nodePort");
         size_t at = check_at(k, i++);
         check_service_port(k, port, val_len(ports) > 1, &names);
@@ -111,8 +110,7 @@ static void check_families(struct check *k, const val *spec)
     static const char *const policies[] = {"PreferDualStack", "RequireDualStack", "SingleStack",
                                            NULL};
     size_t i = 0;
-    VAL_FOR(val_get(spec, "ipFamilies"), family)
-    {
+    VAL_FOR (val_get(spec, "ipFamilies"), family) {
         size_t in = check_in(k, "ipFamilies");
         size_t at = check_at(k, i++);
         if (!check_in_list(val_str(family), families))
@@ -135,8 +133,7 @@ static void check_configured(struct check *k, const val *obj)
     struct str cidr = ipalloc_cidr(k->c);
     bool v6 = str_find_char(cidr, ':') >= 0;
     size_t i = 0;
-    VAL_FOR(val_get(spec, "ipFamilies"), family)
-    {
+    VAL_FOR (val_get(spec, "ipFamilies"), family) {
         struct str at = arena_printf(k->c->arena, "ipFamilies[%zu]", i++);
         if (str_is(val_str(family), v6 ? "IPv4" : "IPv6"))
             check_invalid(k, at.p, val_str(family), "not configured on this cluster");
@@ -157,15 +154,14 @@ static void check_ips(struct check *k, const val *obj)
         check_invalid_val(k, "clusterIPs", ips, "may only hold up to 2 values");
     size_t i = 0;
     bool sound = true;
-    VAL_FOR(ips, one)
-    {
+    VAL_FOR (ips, one) {
         struct str at = arena_printf(k->c->arena, "clusterIPs[%zu]", i++);
         if (i == 1 && str_is(val_str(one), "None")) {
             if (val_len(ips) > 1)
                 check_invalid_val(k, "clusterIPs", ips, "'None' must be the first and only value");
             return;
         }
-        sound &= name_error(NAME_IP, val_str(one)) == NULL;
+        sound &= check_is(NAME_IP, val_str(one));
         check_name(k, at.p, NAME_IP, val_str(one));
     }
     if (!sound)
@@ -254,8 +250,7 @@ static void check_service(struct check *k, const val *obj)
         check_configured(k, obj);
     }
     size_t i = 0;
-    VAL_FOR(val_get(spec, "externalIPs"), ip)
-    {
+    VAL_FOR (val_get(spec, "externalIPs"), ip) {
         struct str at = arena_printf(k->c->arena, "externalIPs[%zu]", i++);
         check_name(k, at.p, NAME_IP, val_str(ip));
     }

@@ -99,8 +99,7 @@ void cell_labels(struct doc *d, val *cells, const val *labels)
         return;
     }
     struct str(*pairs)[2] = mem_alloc(n * sizeof(*pairs));
-    VAL_EACH(labels, key, value)
-    {
+    VAL_EACH (labels, key, value) {
         pairs[i][0] = val_str(key);
         pairs[i++][1] = val_str(value);
     }
@@ -131,8 +130,7 @@ void cell_selector(struct strategy_ctx *c, struct doc *d, val *cells, const val 
 void cell_containers(struct doc *d, val *cells, const val *pod_spec)
 {
     struct buf names = {0}, images = {0};
-    VAL_FOR(val_get(pod_spec, "containers"), container)
-    {
+    VAL_FOR (val_get(pod_spec, "containers"), container) {
         struct str name = VAL_STR(container, "name"), image = VAL_STR(container, "image");
         buf_printf(&names, "%s%.*s", names.n ? "," : "", STR_ARG(name));
         buf_printf(&images, "%s%.*s", images.n ? "," : "", STR_ARG(image));
@@ -145,8 +143,7 @@ void cell_containers(struct doc *d, val *cells, const val *pod_spec)
 
 val *kind_condition_find(const val *conditions, const char *type)
 {
-    VAL_FOR(conditions, condition)
-    {
+    VAL_FOR (conditions, condition) {
         if (str_is(VAL_STR(condition, "type"), type))
             return condition;
     }
@@ -158,8 +155,8 @@ bool condition_is_true(const val *conditions, const char *type)
     return str_is(VAL_STR(kind_condition_find(conditions, type), "status"), "True");
 }
 
-void kind_condition_set(struct strategy_ctx *c, val *conditions, const char *type, const char *status,
-                   const char *reason, const char *message)
+void kind_condition_set(struct strategy_ctx *c, val *conditions, const char *type,
+                        const char *status, const char *reason, const char *message)
 {
     val *condition = kind_condition_find(conditions, type);
     bool changed = condition == NULL || !str_is(VAL_STR(condition, "status"), status);
@@ -192,8 +189,7 @@ struct str field_of(const val *obj, struct str path)
 
 bool val_str_list_has(const val *list, struct str s)
 {
-    VAL_FOR(list, item)
-    {
+    VAL_FOR (list, item) {
         if (str_eq(val_str(item), s))
             return true;
     }

@@ -318,8 +318,7 @@ static const struct schema_column revision_columns[] = {
 /* "deployment.apps/web": the controlling owner, as kubectl names resources. */
 static void cell_controller(struct doc *d, val *cells, const val *obj)
 {
-    VAL_FOR(VAL_PATH(obj, "metadata", "ownerReferences"), owner)
-    {
+    VAL_FOR (VAL_PATH(obj, "metadata", "ownerReferences"), owner) {
         if (!VAL_BOOL(owner, "controller"))
             continue;
         struct str group, version, kind = VAL_STR(owner, "kind");
