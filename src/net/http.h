@@ -114,7 +114,14 @@ http_tunnel_write(struct http_tunnel *t,
 void http_tunnel_pause(struct http_tunnel *t, bool pause); /* stops reading: back-pressure */
 void http_tunnel_close(struct http_tunnel *t); /* after what waits was sent; no callback follows */
 
-/* --- client --- */
+/* --- client ---
+ *
+ * Over TLS the server chooses HTTP/2 or HTTP/1.1 (ALPN); plain origins get HTTP/1.1. Connections
+ * are opened as calls need them and kept for 90 s; one that closes is replaced by the next call. A
+ * GET or HEAD that was sent on a kept connection which turns out closed is sent once more, and so
+ * is any call that an HTTP/2 server refused unprocessed. Host names are looked up on a thread of
+ * their own. A paused call holds back what comes, its end too. All callbacks come from the loop,
+ * never from inside a function that the caller called, but for http_client_free. */
 struct http_client; /* a pool of connections to one origin */
 struct http_call;   /* one request under way */
 

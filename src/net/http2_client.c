@@ -168,8 +168,7 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *a
 
 static struct http_call *find_call(struct c2 *c, int32_t id)
 {
-    LIST_FOR(&c->cc->calls, it)
-    {
+    LIST_FOR (&c->cc->calls, it) {
         struct http_call *call = CONTAINER_OF(it, struct http_call, link);
         if (call->stream_id == id)
             return call;
@@ -336,8 +335,7 @@ static void free_now(struct loop_task *t)
 
 void c2_free(struct c2 *c)
 {
-    LIST_FOR(&c->cc->calls, it)
-    {
+    LIST_FOR (&c->cc->calls, it) {
         struct http_call *call = CONTAINER_OF(it, struct http_call, link);
         nghttp2_session_set_stream_user_data(c->session, call->stream_id, NULL);
     }

@@ -504,9 +504,9 @@ void h2_drain(struct h2 *h)
 /* A stream whose bytes wait for the peer's window is the peer's to move on. */
 bool h2_waits_for_us(const struct h2 *h)
 {
-    LIST_FOR((struct list *)&h->streams, it)
-    if (CONTAINER_OF(it, struct h2_stream, link)->out.queued)
-        return false;
+    LIST_FOR ((struct list *)&h->streams, it)
+        if (CONTAINER_OF(it, struct h2_stream, link)->out.queued)
+            return false;
     return h->waiting > 0;
 }
 

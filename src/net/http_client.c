@@ -277,7 +277,7 @@ void client_conn_drop(struct client_conn *cc, const struct err *err)
         conn_finish(conn);
     while (!list_empty(&cc->calls)) {
         struct http_call *call = CONTAINER_OF(cc->calls.next, struct http_call, link);
-        bool again = call->reused && !call->status && call_is_safe(call);
+        bool again = call->reused && !call->status && !call->head.count && call_is_safe(call);
         if (again && call_retry(call))
             continue;
         struct err closed;
@@ -309,8 +309,7 @@ static void fail_waiting(struct http_client *c, bool upgrades, const struct err 
 {
     struct list failed;
     list_init(&failed);
-    LIST_FOR(&c->waiting, it)
-    {
+    LIST_FOR (&c->waiting, it) {
         struct http_call *call = CONTAINER_OF(it, struct http_call, link);
         if (call->config.upgrade != upgrades || call->finished)
             continue;
@@ -453,8 +452,7 @@ static void open_conn(struct http_client *c, bool upgrade)
 
 static struct client_conn *find_conn(struct http_client *c, const struct http_call *call)
 {
-    LIST_FOR(&c->conns, it)
-    {
+    LIST_FOR (&c->conns, it) {
         struct client_conn *cc = CONTAINER_OF(it, struct client_conn, link);
         if (!cc->ready || cc->closing || cc->upgrade != call->config.upgrade)
             continue;
@@ -488,8 +486,7 @@ static void count_conns(const struct http_client *c, bool upgrade, size_t *ret_a
                         size_t *ret_connecting)
 {
     *ret_all = *ret_connecting = 0;
-    LIST_FOR((struct list *)&c->conns, it)
-    {
+    LIST_FOR ((struct list *)&c->conns, it) {
         const struct client_conn *cc = CONTAINER_OF(it, struct client_conn, link);
         if (cc->upgrade != upgrade)
             continue;
@@ -513,8 +510,7 @@ static void give_out(struct loop_task *t)
 {
     struct http_client *c = CONTAINER_OF(t, struct http_client, task);
     size_t waiting[2] = {0, 0};
-    LIST_FOR(&c->waiting, it)
-    {
+    LIST_FOR (&c->waiting, it) {
         struct http_call *call = CONTAINER_OF(it, struct http_call, link);
         if (call->finished)
             continue;

@@ -37,7 +37,7 @@ static void deliver(struct loop_msg *m)
 static void *look_up(void *arg)
 {
     struct resolve *r = arg;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *list = NULL;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
     char port[8];
     struct buf text = {0};
     buf_put_i64(&text, r->port);

@@ -25,8 +25,9 @@ int tls_replace_cert(struct tls *t, struct str cert_pem, struct str key_pem, str
 
 enum { TLS_MAX_GROUPS = 32 };
 
-/* Subject of a verified client certificate: CN is the user, each O a group (Kubernetes' x509
- * authenticator). */
+/* Subject of a client certificate: CN is the user, each O a group (Kubernetes' x509 authenticator).
+ * One that does not verify is let through with verified == false, to be answered with 401. Without
+ * a certificate common_name is NULL. */
 struct tls_peer {
     bool verified;
     char *common_name;

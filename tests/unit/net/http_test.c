@@ -103,6 +103,12 @@ static void handler(void *arg, struct http_exchange *x, const struct http_reques
     } else if (str_is(r->path, "/watch")) {
         http_watch(x, &(struct http_watch){on_closed, NULL, w});
         http_start(x, 200, NULL, 0);
+    } else if (str_is(r->path, "/flaky")) {
+        /* Hangs up on the second request of all. */
+        if (w->requests == 2)
+            http_abort(x);
+        else
+            answer_text(x, 200, "steady");
     } else if (str_is(r->path, "/never")) {
         http_watch(x, &(struct http_watch){on_closed, NULL, w});
     } else if (str_is(r->path, "/upgrade")) {
@@ -524,6 +530,23 @@ TEST(a_refused_connection_says_so)
     }
 }
 
+TEST(a_host_name_is_looked_up)
+{
+    struct world_of w;
+    struct err err;
+    set_up(&w, PLAIN, (struct http_server_config){0});
+    http_client_free(w.client);
+    char origin[64];
+    /* In capitals it is not the name that needs no look-up. */
+    snprintf(origin, sizeof(origin), "http://LOCALHOST:%d", http_server_port(w.server));
+    CHECK_OK(
+        http_client_new(w.loop, &(struct http_client_config){.origin = origin}, &w.client, &err),
+        &err);
+    call(&w, get(&w, "/what"));
+    CHECK_INT(w.status, 201);
+    tear_down(&w);
+}
+
 TEST(a_server_of_another_ca_is_refused)
 {
     struct world_of w;
@@ -572,6 +595,37 @@ TEST(a_restarted_server_is_found_again)
         CHECK_OK(http_server_new(w.loop, &again, &w.server, &err), &err);
         call(&w, get(&w, "/what"));
         CHECK_INT(w.status, 201);
+    }
+}
+
+TEST(a_get_is_sent_again_when_a_kept_connection_turns_out_closed)
+{
+    struct world_of w;
+    EACH_MODE(w, (struct http_server_config){0})
+    {
+        if (w.mode == TLS2)
+            continue; /* there the server resets the stream, and the connection is fine */
+        call(&w, get(&w, "/flaky"));
+        call(&w, get(&w, "/flaky"));
+        CHECK_INT(w.status, 200);
+        CHECK_INT(w.requests, 3);
+    }
+}
+
+TEST(a_post_is_never_sent_again)
+{
+    struct world_of w;
+    EACH_MODE(w, (struct http_server_config){0})
+    {
+        call(&w, get(&w, "/flaky"));
+        struct http_call_config c = get(&w, "/flaky");
+        c.method = "POST";
+        http_call_start(w.client, &c);
+        CHECK(run_for(w.loop, 5000));
+        CHECK(w.failed);
+        CHECK_STR(str_of(w.err.message),
+                  w.mode == TLS2 ? "stream error: stream ID 3; INTERNAL_ERROR" : "EOF");
+        CHECK_INT(w.requests, 2);
     }
 }
 
