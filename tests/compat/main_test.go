@@ -147,7 +147,7 @@ func clientset(t testing.TB, contentType string) *kubernetes.Clientset {
 
 // namespace makes one for the test and deletes it at the end.
 func namespace(t testing.TB, client kubernetes.Interface) string {
-	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", ".", "-").Replace(t.Name()))
 	ns, err := client.CoreV1().Namespaces().Create(context.Background(), newNamespace(name), metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
