@@ -163,6 +163,8 @@ enum call_next handle_root(struct call *c)
         return call_reply_text(c, 200, "application/json", str_of(version_json));
     if (str_is(r->path, "/metrics"))
         return metrics(c);
+    if (str_starts(r->path, STR("/openapi/")))
+        return openapi_serve(c);
     if (str_is(r->path, "/.well-known/openid-configuration"))
         return token_documents(c, false);
     if (str_is(r->path, "/openid/v1/jwks"))

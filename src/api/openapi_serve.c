@@ -1,0 +1,60 @@
+/* /openapi/v2 and /openapi/v3: the documents of openapi.h with the caching that kubectl counts on
+ * (k8s.io/kube-openapi/pkg/handler3). */
+#include <stdio.h>
+#include <xxhash.h>
+
+#include "api/core.h"
+#include "api/openapi.h"
+
+static enum call_next reply_cached(struct call *c, struct buf *b, const char *etag)
+{
+    call_header(c, "etag", arena_printf(&c->arena, "\"%s\"", etag));
+    call_header(c, "vary", STR("Accept"));
+    struct str have =
+        c->request ? http_request_header(c->request, "if-none-match") : (struct str){0};
+    bool same = have.n == strlen(etag) + 2 && memcmp(have.p + 1, etag, have.n - 2) == 0;
+    return same ? call_reply(c, 304, NULL)
+                : call_reply_text(c, 200, "application/json", buf_str(b));
+}
+
+static enum call_next reply_hashed(struct call *c, struct buf *b)
+{
+    char etag[20];
+    snprintf(etag, sizeof(etag), "%016llX", (unsigned long long)XXH3_64bits(b->p, b->n));
+    return reply_cached(c, b, etag);
+}
+
+/* A hash in the query that is no longer the document's leads to the one that is. */
+static enum call_next serve_group(struct call *c, struct str path, struct buf *b)
+{
+    char hash[OPENAPI_HASH_TEXT];
+    struct str asked = url_query_get(&c->route.query, "hash");
+    if (openapi_v3_hash(path, hash) != 0)
+        return call_reply_not_found_page(c);
+    if (asked.n && !str_is(asked, hash)) {
+        call_header(c, "location",
+                    arena_printf(&c->arena, "/openapi/v3/%.*s?hash=%s", STR_ARG(path), hash));
+        return call_reply_text(c, 301, "text/plain; charset=utf-8", (struct str){0});
+    }
+    if (openapi_v3(path, b) != 0)
+        return call_reply_not_found_page(c);
+    return reply_cached(c, b, hash);
+}
+
+enum call_next openapi_serve(struct call *c)
+{
+    struct str v3 = STR("/openapi/v3/");
+    struct str path = c->route.path;
+    struct buf b = {0};
+    enum call_next next;
+    if (str_is(path, "/openapi/v2"))
+        next = openapi_v2(&b) == 0 ? reply_hashed(c, &b) : call_reply_not_found_page(c);
+    else if (str_is(path, "/openapi/v3") || str_eq(path, v3))
+        next = openapi_v3_index(&b) == 0 ? reply_hashed(c, &b) : call_reply_not_found_page(c);
+    else if (str_starts(path, v3))
+        next = serve_group(c, str_from(path, v3.n), &b);
+    else
+        next = call_reply_not_found_page(c);
+    buf_done(&b);
+    return next;
+}

@@ -1,0 +1,205 @@
+/* Watches, as a client in the same process sees them. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "server.h"
+
+#define CM "/api/v1/namespaces/default/configmaps"
+
+struct stream {
+    struct client *client;
+    struct client_stream *stream;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct buf got;
+    bool closed;
+    struct err err;
+};
+
+static void on_data(void *arg, struct str bytes)
+{
+    struct stream *s = arg;
+    pthread_mutex_lock(&s->lock);
+    buf_put(&s->got, bytes);
+    pthread_cond_signal(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void on_closed(void *arg, const struct err *err)
+{
+    struct stream *s = arg;
+    pthread_mutex_lock(&s->lock);
+    s->closed = true;
+    if (err)
+        s->err = *err;
+    pthread_cond_signal(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void stream_open(struct stream *s, struct server *server, const char *query)
+{
+    static const char *const groups[] = {"system:masters", NULL};
+    struct err err;
+    *s = (struct stream){0};
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->changed, NULL);
+    CHECK_OK(api_client(server->api, "test", groups, &s->client, &err), &err);
+    struct client_request r = {.method = "GET", .path = STR(CM), .query = str_of(query)};
+    struct client_stream_events events = {on_data, on_closed, s};
+    CHECK_OK(client_stream_open(s->client, &r, &events, &s->stream, &err), &err);
+}
+
+/* Waits at most five seconds for the text. */
+static bool stream_sees(struct stream *s, const char *text)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 5;
+    pthread_mutex_lock(&s->lock);
+    bool seen, waiting = true;
+    while (!(seen = str_find(buf_str(&s->got), str_of(text)) >= 0) && waiting && !s->closed)
+        waiting = pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0;
+    pthread_mutex_unlock(&s->lock);
+    return seen;
+}
+
+static void stream_close(struct stream *s)
+{
+    client_stream_close(s->client, s->stream);
+    client_free(s->client);
+    buf_done(&s->got);
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->changed);
+}
+
+static void put(struct server *s, const char *name, const char *labels)
+{
+    char path[128], body[256];
+    snprintf(path, sizeof(path), CM "/%s", name);
+    snprintf(body, sizeof(body), "{\"metadata\":{\"name\":\"%s\",\"labels\":%s}}", name, labels);
+    struct ask update = {"PUT", path, NULL, JSON, body, NULL};
+    struct answer a = server_ask(s, &update);
+    bytes_unref(a.body);
+    if (a.status == 200)
+        return;
+    struct ask create = {"POST", CM, NULL, JSON, body, NULL};
+    a = server_ask(s, &create);
+    CHECK_INT(a.status, 201);
+    bytes_unref(a.body);
+}
+
+TEST(state_then_changes)
+{
+    struct server s;
+    struct stream w;
+    server_start(&s);
+    put(&s, "a", "{}");
+    stream_open(&w, &s, "watch=1");
+    CHECK(stream_sees(&w, "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\""));
+    put(&s, "b", "{}");
+    CHECK(stream_sees(&w, "\"name\":\"b\""));
+    put(&s, "b", "{\"x\":\"y\"}");
+    CHECK(stream_sees(&w, "{\"type\":\"MODIFIED\""));
+    EXPECT(&s, {"DELETE", CM "/b", NULL, NULL, NULL, 200, NULL});
+    CHECK(stream_sees(&w, "{\"type\":\"DELETED\""));
+    stream_close(&w);
+    server_stop(&s);
+}
+
+TEST(a_selector_makes_objects_appear_and_vanish)
+{
+    struct server s;
+    struct stream w;
+    server_start(&s);
+    stream_open(&w, &s, "watch=1&labelSelector=x%3D1");
+    put(&s, "hidden", "{}");
+    put(&s, "c", "{\"x\":\"1\"}");
+    CHECK(stream_sees(&w, "{\"type\":\"ADDED\""));
+    put(&s, "c", "{\"x\":\"2\"}");
+    CHECK(stream_sees(&w, "{\"type\":\"DELETED\""));
+    put(&s, "c", "{\"x\":\"1\",\"again\":\"1\"}");
+    CHECK(stream_sees(&w, "\"again\":\"1\""));
+    CHECK(str_find(buf_str(&w.got), STR("MODIFIED")) < 0);
+    CHECK(str_find(buf_str(&w.got), STR("hidden")) < 0);
+    stream_close(&w);
+    server_stop(&s);
+}
+
+TEST(initial_events_end_with_a_bookmark)
+{
+    struct server s;
+    struct stream w;
+    server_start(&s);
+    put(&s, "a", "{}");
+    stream_open(&w, &s,
+                "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&"
+                "allowWatchBookmarks=true");
+    CHECK(stream_sees(&w,
+                      "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":"
+                      "\"v1\",\"metadata\":{\"resourceVersion\":\""));
+    CHECK(stream_sees(&w, "\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}"));
+    stream_close(&w);
+    server_stop(&s);
+}
+
+TEST(from_a_revision)
+{
+    struct server s;
+    struct stream w;
+    char query[64];
+    server_start(&s);
+    put(&s, "a", "{}");
+    snprintf(query, sizeof(query), "watch=1&resourceVersion=%lld",
+             (long long)store_revision(s.store));
+    put(&s, "b", "{}");
+    stream_open(&w, &s, query);
+    CHECK(stream_sees(&w, "\"name\":\"b\""));
+    CHECK(str_find(buf_str(&w.got), STR("\"name\":\"a\"")) < 0);
+    stream_close(&w);
+    server_stop(&s);
+}
+
+TEST(options_that_do_not_fit)
+{
+    struct server s;
+    struct stream w;
+    server_start(&s);
+    stream_open(&w, &s, "watch=1&sendInitialEvents=true");
+    CHECK(!stream_sees(&w, "{"));
+    CHECK_INT(w.err.code, 422);
+    CHECK(str_find(str_of(w.err.message),
+                   STR("sendInitialEvents requires setting resourceVersionMatch")) >= 0);
+    stream_close(&w);
+    server_stop(&s);
+}
+
+TEST(a_timeout_ends_a_watch)
+{
+    struct server s;
+    struct stream w;
+    server_start(&s);
+    stream_open(&w, &s, "watch=1&timeoutSeconds=1&allowWatchBookmarks=true");
+    CHECK(stream_sees(&w, "BOOKMARK"));
+    CHECK(!stream_sees(&w, "nothing more"));
+    CHECK(w.closed);
+    CHECK_INT(w.err.code, 0);
+    stream_close(&w);
+    server_stop(&s);
+}
+
+TEST(draining_ends_watches)
+{
+    struct server s;
+    struct stream w;
+    server_start(&s);
+    put(&s, "a", "{}");
+    stream_open(&w, &s, "watch=1");
+    CHECK(stream_sees(&w, "ADDED"));
+    api_drain(s.api);
+    CHECK(!stream_sees(&w, "nothing more"));
+    CHECK(w.closed);
+    EXPECT(&s, {"GET", "/readyz", NULL, NULL, NULL, 500, "[-]shutdown failed: reason withheld"});
+    stream_close(&w);
+    server_stop(&s);
+}
