@@ -60,6 +60,13 @@ fail:
     return rc;
 }
 
+/* So that the files themselves survive power loss, not only what is in them. */
+static int sync_dir(const char *dir, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 || fsync(fd) ? err_errno(err, "sync %s", dir) : 0;
+}
+
 static int open_env(struct store *s, struct err *err)
 {
     struct buf path = {0};
@@ -79,7 +86,7 @@ static int open_env(struct store *s, struct err *err)
                            0600)) ||
         (rc = mdb_reader_check(s->env, &dead)) || (rc = open_databases(s)))
         return store_mdb_err(err, rc, s->config.dir);
-    return 0;
+    return s->config.no_sync ? 0 : sync_dir(s->config.dir, err);
 }
 
 /* All but the committer thread. */

@@ -175,12 +175,15 @@ static void history_add(struct history *h, const struct store_event *e)
     h->bytes += event_bytes(e);
 }
 
-/* The batches that may matter, if the ring reaches back to `after`. The lock is held for taking
- * references only. */
-static struct store_batch **ring_batches(struct store *s, int64_t after, size_t *ret_n)
+/* The batches that may matter, if the ring reaches back to `after`, and up to where it reaches: a
+ * commit is readable a moment before its batch is here. The lock is held for taking references
+ * only. */
+static struct store_batch **ring_batches(struct store *s, int64_t after, size_t *ret_n,
+                                         int64_t *ret_upto)
 {
     struct store_batch **all = NULL;
     pthread_mutex_lock(&s->publish_lock);
+    *ret_upto = s->published;
     if (after >= s->ring_floor) {
         all = mem_realloc_array(NULL, s->ring_count + 1, sizeof(struct store_batch *));
         *ret_n = 0;
@@ -198,9 +201,12 @@ static struct store_batch **ring_batches(struct store *s, int64_t after, size_t 
 static bool history_from_ring(struct store *s, struct history *h, struct store_batch **ret)
 {
     size_t n;
-    struct store_batch **all = ring_batches(s, h->after, &n);
+    int64_t upto;
+    struct store_batch **all = ring_batches(s, h->after, &n, &upto);
     if (!all)
         return false;
+    if (upto < h->upto)
+        h->upto = upto > h->after ? upto : h->after;
     bool full = false;
     for (size_t i = n; i-- && !full;)
         for (size_t j = 0; j < all[i]->count; j++) {

@@ -240,6 +240,29 @@ static void *read_on(void *arg)
     return NULL;
 }
 
+/* Follows by history alone: nothing may be missing from what an answer calls complete. */
+static void *follow(void *arg)
+{
+    struct racer *r = arg;
+    int64_t at = 1;
+    struct err err;
+    for (bool last = false; !last;) {
+        last = atomic_load(r->stop);
+        struct store_batch *b;
+        int64_t next, expected = at;
+        if (store_history(r->s, at, INT64_MAX, STR(""), 0, &b, &next, &err))
+            return "history refused";
+        for (size_t i = 0; b && i < b->count; i++)
+            if (b->events[i].revision != ++expected)
+                return "a gap in history";
+        store_batch_unref(b);
+        if (next != expected)
+            return "an answer that is not complete";
+        at = next;
+    }
+    return at == store_revision(r->s) ? NULL : "did not reach the end";
+}
+
 static void expect_next(void *arg, struct store_batch *b)
 {
     int64_t *next = arg;
@@ -255,8 +278,8 @@ TEST(writers_readers_and_watchers_do_not_disturb_each_other)
     int64_t next = 2;
     struct store_sub *sub = store_subscribe(s, expect_next, &next, &from);
     atomic_bool stop = false;
-    pthread_t writers[WRITERS], readers[3];
-    struct racer w[WRITERS], r[3];
+    pthread_t writers[WRITERS], readers[4];
+    struct racer w[WRITERS], r[4];
     for (int i = 0; i < WRITERS; i++) {
         w[i] = (struct racer){s, i, &stop};
         pthread_create(&writers[i], NULL, count_up, &w[i]);
@@ -265,13 +288,15 @@ TEST(writers_readers_and_watchers_do_not_disturb_each_other)
         r[i] = (struct racer){s, i, &stop};
         pthread_create(&readers[i], NULL, read_on, &r[i]);
     }
+    r[3] = (struct racer){s, 3, &stop};
+    pthread_create(&readers[3], NULL, follow, &r[3]);
     void *why;
     for (int i = 0; i < WRITERS; i++) {
         pthread_join(writers[i], &why);
         CHECK_STR(str_of(why), "");
     }
     atomic_store(&stop, true);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         pthread_join(readers[i], &why);
         CHECK_STR(str_of(why), "");
     }
