@@ -318,7 +318,7 @@ static void watch(struct cache *k)
 
 void *cache_feed(void *arg)
 {
-    enum { QUICK_MS = 1000 }; /* a watch that ends sooner and brings nothing counts as failed */
+    enum { QUICK_MS = 1000 }; /* a watch that ends sooner is not begun again at once */
     struct cache *k = arg;
     bool listed = false;
     while (!stopped(k)) {
@@ -332,13 +332,11 @@ void *cache_feed(void *arg)
         watch(k);
         if (k->progress)
             k->failures = 0;
-        if (k->watch_state == WATCH_EXPIRED)
-            listed = false;
-        if (k->watch_state == WATCH_ENDED &&
-            (k->progress || mono_ms(world_real()) - start >= QUICK_MS))
+        listed = k->watch_state != WATCH_EXPIRED;
+        if (k->watch_state == WATCH_ENDED && mono_ms(world_real()) - start >= QUICK_MS)
             k->failures = 0;
-        else if (k->watch_state == WATCH_EXPIRED && !k->failures)
-            k->failures = 1; /* at once, but only the first time */
+        else if (!listed && !k->failures)
+            k->failures = 1; /* list at once, but only the first time */
         else
             back_off(k);
     }

@@ -38,9 +38,9 @@ static bool base64_decode(struct str s, struct buf *ret)
 /* The item of a list of {name, …} that has the name. */
 static const val *named(const val *config, const char *list, struct str name)
 {
-    VAL_FOR(val_get(config, list), item)
-    if (str_eq(VAL_STR(item, "name"), name))
-        return item;
+    VAL_FOR (val_get(config, list), item)
+        if (str_eq(VAL_STR(item, "name"), name))
+            return item;
     return NULL;
 }
 
