@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-bool address_split(struct str s, struct str *ret_host, struct str *ret_port)
+bool net_address_split(struct str s, struct str *ret_host, struct str *ret_port)
 {
     for (size_t i = s.n; i-- > 0;) {
         if (s.p[i] != ':')
@@ -24,7 +24,7 @@ bool address_split(struct str s, struct str *ret_host, struct str *ret_port)
     return false;
 }
 
-int address_unix(struct str path, struct address *ret, struct err *err)
+int net_address_unix(struct str path, struct address *ret, struct err *err)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&ret->addr;
     if (path.n == 0 || path.n >= sizeof(un->sun_path) || memchr(path.p, 0, path.n))
@@ -36,7 +36,7 @@ int address_unix(struct str path, struct address *ret, struct err *err)
     return 0;
 }
 
-bool address_numeric(struct str host, int port, struct address *ret)
+bool net_address_numeric(struct str host, int port, struct address *ret)
 {
     char text[INET6_ADDRSTRLEN + 1];
     if (host.n >= sizeof(text))
@@ -64,16 +64,16 @@ bool address_numeric(struct str host, int port, struct address *ret)
 static int parse_listen(struct str s, struct address *ret, struct err *err)
 {
     if (str_starts(s, STR("unix:")))
-        return address_unix(str_from(s, 5), ret, err);
+        return net_address_unix(str_from(s, 5), ret, err);
     struct str host, port;
     uint64_t number;
-    if (!address_split(s, &host, &port) || !str_to_u64(port, &number) || number > 65535)
+    if (!net_address_split(s, &host, &port) || !str_to_u64(port, &number) || number > 65535)
         return err_bad(err, "bad listen address \"%.*s\": want HOST:PORT", STR_ARG(s));
     if (host.n == 0)
         host = STR("::");
     if (str_is(host, "localhost"))
         host = STR("127.0.0.1");
-    if (!address_numeric(host, (int)number, ret))
+    if (!net_address_numeric(host, (int)number, ret))
         return err_bad(err, "bad listen address \"%.*s\": the host is not an IP address",
                        STR_ARG(s));
     return 0;
@@ -90,7 +90,7 @@ static void remove_stale(const struct address *a)
     close(fd);
 }
 
-int address_listen(const char *listen_on, bool reuse_port, int *ret_fd, struct err *err)
+int net_address_listen(const char *listen_on, bool reuse_port, int *ret_fd, struct err *err)
 {
     struct address a;
     if (parse_listen(str_of(listen_on), &a, err) < 0)
@@ -115,7 +115,7 @@ int address_listen(const char *listen_on, bool reuse_port, int *ret_fd, struct e
     return 0;
 }
 
-void address_format(const struct sockaddr *a, char *ret, size_t n)
+void net_address_format(const struct sockaddr *a, char *ret, size_t n)
 {
     char text[INET6_ADDRSTRLEN] = "";
     if (a->sa_family == AF_INET) {

@@ -11,11 +11,11 @@ struct address {
 };
 
 /* Splits at the port's colon; brackets are dropped. */
-bool address_split(struct str s, struct str *ret_host, struct str *ret_port);
-int address_unix(struct str path, struct address *ret, struct err *err);
+bool net_address_split(struct str s, struct str *ret_host, struct str *ret_port);
+int net_address_unix(struct str path, struct address *ret, struct err *err);
 /* A numeric host; false when it is a name. */
-bool address_numeric(struct str host, int port, struct address *ret);
+bool net_address_numeric(struct str host, int port, struct address *ret);
 /* A non-blocking listening socket. A stale unix socket is replaced. */
-int address_listen(const char *listen, bool reuse_port, int *ret_fd, struct err *err);
+int net_address_listen(const char *listen, bool reuse_port, int *ret_fd, struct err *err);
 /* "127.0.0.1:51234", "[::1]:80", "@" for a unix peer, as Go prints them. */
-void address_format(const struct sockaddr *a, char *ret, size_t n);
+void net_address_format(const struct sockaddr *a, char *ret, size_t n);

@@ -1,7 +1,7 @@
 /* client_impl.h: what http_client.c and the two protocols share. Inside net/ only.
  *
  * http_client.c keeps the connections of an origin and gives them calls; http1_client.c and
- * http2_client.c send requests and report what comes back by the call_* functions. */
+ * http2_client.c send requests and report what comes back by the http_call_* functions. */
 #pragma once
 
 #include "base/arena.h"
@@ -37,7 +37,7 @@ struct http_call {
 struct client_conn {
     struct list link;
     struct http_client *client;
-    struct conn *conn; /* NULL after client_conn_drop */
+    struct conn *conn; /* NULL after http_client_conn_drop */
     struct c1 *c1;
     struct c2 *c2;
     struct list calls; /* under way; one at most on HTTP/1.1 */
@@ -68,21 +68,21 @@ struct http_client {
 };
 
 /* Tells the client that connections or calls changed. */
-void client_later(struct http_client *c);
+void http_client_later(struct http_client *c);
 /* The connection's end. Calls under way fail with err, or are tried again where that is safe. */
-void client_conn_drop(struct client_conn *cc, const struct err *err);
-void client_conn_idle(struct client_conn *cc);         /* its last call is over */
-struct conn *client_conn_take(struct client_conn *cc); /* for a tunnel; cc is gone */
+void http_client_conn_drop(struct client_conn *cc, const struct err *err);
+void http_client_conn_idle(struct client_conn *cc);         /* its last call is over */
+struct conn *http_client_conn_take(struct client_conn *cc); /* for a tunnel; cc is gone */
 
 /* What a protocol reports of a call. Each may run callbacks that cancel it: `over` tells. */
-void call_headers(struct http_call *call); /* status and head are filled and finished */
-void call_data(struct http_call *call, struct str bytes);
-void call_done(struct http_call *call);
+void http_call_headers(struct http_call *call); /* status and head are filled and finished */
+void http_call_data(struct http_call *call, struct str bytes);
+void http_call_done(struct http_call *call);
 void http_call_fail(struct http_call *call, const struct err *err);
 /* Back to the waiting calls, for a fresh connection; false when that was done before. */
-bool call_retry(struct http_call *call);
-void client_requeue(struct http_call *call);     /* back to the waiting calls, as the first */
-bool call_is_safe(const struct http_call *call); /* GET or HEAD: may be sent twice */
+bool http_call_retry(struct http_call *call);
+void http_client_requeue(struct http_call *call);     /* back to the waiting calls, as the first */
+bool http_call_is_safe(const struct http_call *call); /* GET or HEAD: may be sent twice */
 
 void c1_new(struct client_conn *cc);
 void c1_start(struct client_conn *cc, struct http_call *call);
@@ -100,6 +100,6 @@ void c2_consumed(struct c2 *c, struct http_call *call, size_t n); /* held bytes 
 void c2_free(struct c2 *c);
 
 /* Names to addresses on a thread of its own; the answer comes on the client's loop. */
-void resolve_start(struct http_client *c);
-void resolve_cancel(struct http_client *c); /* waits for the thread */
-void client_resolved(struct http_client *c, const struct err *err);
+void http_resolve_start(struct http_client *c);
+void http_resolve_cancel(struct http_client *c); /* waits for the thread */
+void http_client_resolved(struct http_client *c, const struct err *err);

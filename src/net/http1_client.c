@@ -84,7 +84,7 @@ static int on_head(llhttp_t *p)
     if (status == 101)
         return 2; /* told when the parser has stopped, with the bytes behind */
     bool head_only = strcmp(call->config.method, "HEAD") == 0;
-    call_headers(call);
+    http_call_headers(call);
     if (!c->cc)
         return -1;
     return head_only ? 1 : 0;
@@ -93,7 +93,7 @@ static int on_head(llhttp_t *p)
 static int on_body(llhttp_t *p, const char *at, size_t n)
 {
     struct c1 *c = of(p);
-    call_data(c->call, (struct str){at, n});
+    http_call_data(c->call, (struct str){at, n});
     return c->cc && !c->call->over && c->call->conn ? 0 : -1;
 }
 
@@ -126,7 +126,7 @@ static void fail(struct c1 *c, const char *why)
 {
     struct err err;
     err_internal(&err, "malformed HTTP response: %s", why);
-    client_conn_drop(c->cc, &err);
+    http_client_conn_drop(c->cc, &err);
 }
 
 static void switched(struct c1 *c, struct str early)
@@ -137,12 +137,12 @@ static void switched(struct c1 *c, struct str early)
         return;
     }
     c->early = early;
-    call_headers(call);
+    http_call_headers(call);
     if (!c->cc || call->over)
         return;
     struct err err;
     err_internal(&err, "nobody took the upgraded connection");
-    client_conn_drop(c->cc, &err);
+    http_client_conn_drop(c->cc, &err);
 }
 
 static void answered(struct c1 *c, bool more)
@@ -156,24 +156,24 @@ static void answered(struct c1 *c, bool more)
     llhttp_resume(&c->parser);
     llhttp_reset(&c->parser);
     cc->closing |= !keep;
-    call_done(call);
+    http_call_done(call);
     if (!c->cc)
         return;
     conn_pause(cc->conn, false);
-    client_conn_idle(cc);
+    http_client_conn_idle(cc);
 }
 
 void c1_data(struct c1 *c, struct str s)
 {
     if (!c->call) {
-        client_conn_drop(c->cc, NULL);
+        http_client_conn_drop(c->cc, NULL);
         return;
     }
     llhttp_errno_t e = llhttp_execute(&c->parser, s.p, s.n);
     if (!c->cc || e == HPE_OK)
         return;
     if (!c->call->conn && !c->complete) {
-        client_conn_drop(c->cc, NULL); /* the call ended while its answer was read */
+        http_client_conn_drop(c->cc, NULL); /* the call ended while its answer was read */
         return;
     }
     if (e != HPE_PAUSED && e != HPE_PAUSED_UPGRADE) {
@@ -191,7 +191,7 @@ void c1_eof(struct c1 *c)
 {
     struct err err;
     if (!c->call) {
-        client_conn_drop(c->cc, NULL);
+        http_client_conn_drop(c->cc, NULL);
         return;
     }
     llhttp_errno_t e = llhttp_finish(&c->parser);
@@ -203,7 +203,7 @@ void c1_eof(struct c1 *c)
         return;
     }
     err_internal(&err, c->call->status ? "unexpected EOF" : "EOF");
-    client_conn_drop(c->cc, &err);
+    http_client_conn_drop(c->cc, &err);
 }
 
 static void put_clean(struct buf *b, struct str s)
@@ -245,7 +245,7 @@ void c1_start(struct client_conn *cc, struct http_call *call)
         put_clean(b, config->headers[i].value);
         buf_puts(b, "\r\n");
     }
-    bool safe = call_is_safe(call) || strcmp(config->method, "DELETE") == 0;
+    bool safe = http_call_is_safe(call) || strcmp(config->method, "DELETE") == 0;
     if (call->body || !safe) {
         buf_puts(b, "Content-Length: ");
         buf_put_u64(b, call->body ? call->body->n : 0);

@@ -235,7 +235,7 @@ static void answer_refusal(struct h1 *h, int status)
                "Connection: close\r\n\r\n%d %s",
                status, http_reason(status), status, http_reason(status));
     conn_write(h->sc->conn, buf_str(b));
-    server_conn_drop(h->sc, true);
+    http_server_conn_drop(h->sc, true);
 }
 
 static void handle(struct h1 *h)
@@ -245,7 +245,7 @@ static void handle(struct h1 *h)
     h->x.watch = (struct http_watch){0};
     h->x.request.body = buf_str(&h->body);
     h->handler_runs = true;
-    server_handle(&h->x);
+    http_server_handle(&h->x);
     h->handler_runs = false;
 }
 
@@ -278,7 +278,7 @@ static void parse(struct h1 *h, struct str s)
         buf_clear(&h->pending);
     }
     if (h->sc && h->in_head && !h->sc->head_due_ms)
-        server_conn_head_begins(h->sc);
+        http_server_conn_head_begins(h->sc);
 }
 
 static void parse_on(struct loop_task *t)
@@ -292,7 +292,7 @@ static void parse_on(struct loop_task *t)
         return;
     conn_pause(h->sc->conn, h->pending.n >= PENDING_MAX);
     if (h->progress == READING && conn_saw_eof(h->sc->conn))
-        server_conn_drop(h->sc, true);
+        http_server_conn_drop(h->sc, true);
 }
 
 void h1_data(struct h1 *h, struct str bytes)
@@ -312,9 +312,9 @@ void h1_eof(struct h1 *h)
      * are there are answered; parse_on closes behind the last. But whoever streams, or waits with
      * an ear for the peer's end, takes it for that: a client that is gone looks just the same. */
     if (h->progress == STREAMING || (h->progress == HANDLING && h->x.watch.closed))
-        server_conn_drop(h->sc, false);
+        http_server_conn_drop(h->sc, false);
     else if (h->progress == READING && !h->pending.n)
-        server_conn_drop(h->sc, true);
+        http_server_conn_drop(h->sc, true);
 }
 
 void h1_drained(struct h1 *h)
@@ -327,7 +327,7 @@ void h1_drain(struct h1 *h)
 {
     h->close = true;
     if (h->progress == READING && !h->in_request && !h->pending.n)
-        server_conn_drop(h->sc, true);
+        http_server_conn_drop(h->sc, true);
 }
 
 bool h1_waits_for_us(const struct h1 *h)
@@ -397,7 +397,7 @@ static struct buf *begin_head(struct h1 *h, int status, const struct http_header
         buf_puts(b, "\r\n");
     }
     buf_puts(b, "Date: ");
-    buf_put(b, server_date(h->server));
+    buf_put(b, http_server_date(h->server));
     buf_puts(b, "\r\n");
     return b;
 }
@@ -421,7 +421,7 @@ static void over(struct h1 *h)
         return;
     }
     if (h->close) {
-        server_conn_drop(h->sc, true);
+        http_server_conn_drop(h->sc, true);
         return;
     }
     if (!h->handler_runs && (h->pending.n || conn_saw_eof(h->sc->conn)))
@@ -504,7 +504,7 @@ static void h1_abort(struct http_exchange *x)
     struct h1 *h = of_exchange(x);
     h->progress = READING;
     if (h->sc)
-        server_conn_drop(h->sc, false);
+        http_server_conn_drop(h->sc, false);
     else
         loop_defer(h->x.loop, &h->task, free_now);
 }
@@ -523,9 +523,9 @@ static struct http_tunnel *h1_upgrade(struct http_exchange *x, const struct http
     struct buf early = h->pending;
     h->pending = (struct buf){0};
     h->progress = READING;
-    struct conn *c = server_conn_take(h->sc);
+    struct conn *c = http_server_conn_take(h->sc);
     struct http_tunnel *t =
-        tunnel_new(c, buf_str(&early), events, &server->tunnels, server_tunnel_gone, server);
+        tunnel_new(c, buf_str(&early), events, &server->tunnels, http_server_tunnel_gone, server);
     buf_done(&early);
     return t;
 }

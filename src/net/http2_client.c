@@ -33,11 +33,11 @@ static void pump(struct c2 *c)
     c->in_session = false;
     if (result < 0) {
         err_internal(&err, "http2: the session is broken");
-        client_conn_drop(c->cc, &err);
+        http_client_conn_drop(c->cc, &err);
         return;
     }
     if (list_empty(&c->cc->calls) && !c->cc->timer.at)
-        client_conn_idle(c->cc);
+        http_client_conn_idle(c->cc);
 }
 
 static void make_frames(struct loop_task *t)
@@ -86,7 +86,7 @@ static void headers_done(struct http_call *call)
         return;
     }
     call->status = (int)status;
-    call_headers(call);
+    http_call_headers(call);
 }
 
 /* The answer is complete. A request body that is still being sent is not wanted any more. */
@@ -96,7 +96,7 @@ static void answered(nghttp2_session *session, struct http_call *call, int32_t i
     if (call->out.queued || !call->out.ended)
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     h2_queue_done(&call->out);
-    call_done(call);
+    http_call_done(call);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -104,7 +104,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct c2 *c = arg;
     if (frame->hd.type == NGHTTP2_GOAWAY && c->cc) {
         c->cc->closing = true;
-        client_later(c->cc->client);
+        http_client_later(c->cc->client);
     }
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
@@ -127,7 +127,7 @@ static int on_body(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     if (!call)
         return 0;
     bool hold = call->paused || call->held.n; /* the stream's window opens when it is given out */
-    call_data(call, (struct str){(const char *)p, n});
+    http_call_data(call, (struct str){(const char *)p, n});
     if (!hold)
         nghttp2_session_consume_stream(session, id, n);
     return 0;
@@ -149,7 +149,7 @@ static void stream_failed(struct http_call *call, uint32_t code)
 {
     struct err err;
     /* A refused stream was not processed (RFC 9113 section 8.7): any method may be sent again. */
-    if (code == NGHTTP2_REFUSED_STREAM && call_retry(call))
+    if (code == NGHTTP2_REFUSED_STREAM && http_call_retry(call))
         return;
     err_internal(&err, "stream error: stream ID %d; %s", call->stream_id, code_name(code));
     http_call_fail(call, &err);
@@ -247,7 +247,7 @@ void c2_start(struct client_conn *cc, struct http_call *call)
     h2_fields_done(&f);
     if (call->stream_id < 0) { /* the ids are used up */
         cc->closing = true;
-        client_requeue(call);
+        http_client_requeue(call);
         return;
     }
     later(c);
@@ -272,12 +272,12 @@ void c2_data(struct c2 *c, struct str bytes)
     c->in_session = false;
     if (n < 0) {
         err_internal(&err, "http2: %s", nghttp2_strerror((int)n));
-        client_conn_drop(c->cc, &err);
+        http_client_conn_drop(c->cc, &err);
         return;
     }
     pump(c);
     if (c->cc && c->cc->closing && list_empty(&c->cc->calls))
-        client_conn_drop(c->cc, NULL);
+        http_client_conn_drop(c->cc, NULL);
 }
 
 void c2_drained(struct c2 *c)

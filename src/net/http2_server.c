@@ -120,12 +120,12 @@ static void pump(struct h2 *h)
     int result = h2_pump(h->session, h->sc->conn, QUEUE_HIGH);
     h->in_session = false;
     if (result < 0) {
-        server_conn_drop(h->sc, false);
+        http_server_conn_drop(h->sc, false);
         return;
     }
     tell_drained(h);
     if (h->sc && !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session))
-        server_conn_drop(h->sc, true);
+        http_server_conn_drop(h->sc, true);
 }
 
 static void make_frames(struct loop_task *t)
@@ -199,7 +199,7 @@ static void handle(struct h2 *h, struct h2_stream *st)
     st->handled = true;
     h->waiting++;
     st->x.request.body = buf_str(&st->body);
-    server_handle(&st->x);
+    http_server_handle(&st->x);
 }
 
 static void expect_continue(struct h2 *h, struct h2_stream *st)
@@ -293,7 +293,7 @@ static void submit(struct h2_stream *st, int status, const struct http_header *h
     for (size_t i = 0; i < count; i++)
         if (!length || !str_eq_nocase(headers[i].name, STR("content-length")))
             h2_fields_add(&f, headers[i].name, headers[i].value);
-    h2_fields_add(&f, STR("date"), server_date(h->server));
+    h2_fields_add(&f, STR("date"), http_server_date(h->server));
     if (length)
         h2_fields_length(&f, *length);
     nghttp2_data_provider data = {.source.ptr = st, .read_callback = on_read};
@@ -471,19 +471,19 @@ void h2_data(struct h2 *h, struct str bytes)
         return;
     h->in_session = false;
     if (n == NGHTTP2_ERR_FLOODED) { /* who floods does not read either: no last words */
-        server_conn_drop(h->sc, false);
+        http_server_conn_drop(h->sc, false);
         return;
     }
     if (n < 0)
         nghttp2_session_terminate_session(h->session, NGHTTP2_PROTOCOL_ERROR);
     pump(h);
     if (n < 0 && h->sc)
-        server_conn_drop(h->sc, true);
+        http_server_conn_drop(h->sc, true);
 }
 
 void h2_eof(struct h2 *h)
 {
-    server_conn_drop(h->sc, false);
+    http_server_conn_drop(h->sc, false);
 }
 
 void h2_drained(struct h2 *h)

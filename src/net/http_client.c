@@ -10,7 +10,7 @@ enum { CONNS = 8, CONNECT_MS = 10000, IDLE_MS = 90000, MAX_BODY = 64 * 1024 * 10
 static void give_out(struct loop_task *t);
 static void dial(struct http_client *c, struct client_conn *cc);
 
-void client_later(struct http_client *c)
+void http_client_later(struct http_client *c)
 {
     if (!c->over)
         loop_defer(c->loop, &c->task, give_out);
@@ -83,14 +83,14 @@ static void end_call(struct http_call *call, const struct err *err)
     list_add_tail(&call->client->waiting, &call->link);
 }
 
-void call_headers(struct http_call *call)
+void http_call_headers(struct http_call *call)
 {
     loop_timer_clear(call->client->loop, &call->timer);
     if (call->config.headers_done)
         call->config.headers_done(call->config.arg, call, call->status);
 }
 
-void call_data(struct http_call *call, struct str bytes)
+void http_call_data(struct http_call *call, struct str bytes)
 {
     struct err err;
     if (call->over || bytes.n == 0)
@@ -113,7 +113,7 @@ void call_data(struct http_call *call, struct str bytes)
         c2_cancel(cc->c2, call);
 }
 
-void call_done(struct http_call *call)
+void http_call_done(struct http_call *call)
 {
     if (!call->over)
         end_call(call, NULL);
@@ -125,12 +125,12 @@ void http_call_fail(struct http_call *call, const struct err *err)
         end_call(call, err);
 }
 
-bool call_is_safe(const struct http_call *call)
+bool http_call_is_safe(const struct http_call *call)
 {
     return strcmp(call->config.method, "GET") == 0 || strcmp(call->config.method, "HEAD") == 0;
 }
 
-void client_requeue(struct http_call *call)
+void http_client_requeue(struct http_call *call)
 {
     struct http_client *c = call->client;
     list_del(&call->link);
@@ -138,15 +138,15 @@ void client_requeue(struct http_call *call)
     call->conn = NULL;
     h2_queue_done(&call->out);
     call->out = (struct h2_queue){0};
-    client_later(c);
+    http_client_later(c);
 }
 
-bool call_retry(struct http_call *call)
+bool http_call_retry(struct http_call *call)
 {
     if (call->retried || call->over || call->client->over)
         return false;
     call->retried = true;
-    client_requeue(call);
+    http_client_requeue(call);
     return true;
 }
 
@@ -161,7 +161,7 @@ static void on_call_timeout(struct loop_timer *t)
         c2_cancel(cc->c2, call);
     end_call(call, &err);
     if (cc && cc->c1)
-        client_conn_drop(cc, &err);
+        http_client_conn_drop(cc, &err);
 }
 
 static void copy_config(struct http_call *call, const struct http_call_config *config)
@@ -190,7 +190,7 @@ struct http_call *http_call_start(struct http_client *c, const struct http_call_
     list_add_tail(&c->waiting, &call->link);
     if (config->timeout_ms > 0)
         loop_timer_set(c->loop, &call->timer, config->timeout_ms, on_call_timeout);
-    client_later(c);
+    http_client_later(c);
     return call;
 }
 
@@ -223,7 +223,7 @@ void http_call_cancel(struct http_call *call)
     detach(call);
     loop_defer(call->client->loop, &call->task, free_call);
     if (cc && cc->c1)
-        client_conn_drop(cc, &err); /* the rest of the answer is in the way */
+        http_client_conn_drop(cc, &err); /* the rest of the answer is in the way */
 }
 
 struct http_tunnel *http_call_tunnel(struct http_call *call,
@@ -236,7 +236,7 @@ struct http_tunnel *http_call_tunnel(struct http_call *call,
     detach(call);
     loop_defer(call->client->loop, &call->task, free_call);
     struct str early = c1_early(cc->c1);
-    struct conn *conn = client_conn_take(cc);
+    struct conn *conn = http_client_conn_take(cc);
     return tunnel_new(conn, early, events, NULL, NULL, NULL);
 }
 
@@ -249,7 +249,7 @@ static void free_conn(struct loop_task *t)
     free(cc);
 }
 
-struct conn *client_conn_take(struct client_conn *cc)
+struct conn *http_client_conn_take(struct client_conn *cc)
 {
     struct conn *conn = cc->conn;
     cc->conn = NULL;
@@ -261,47 +261,47 @@ struct conn *client_conn_take(struct client_conn *cc)
     if (cc->c2)
         c2_free(cc->c2);
     loop_defer(cc->client->loop, &cc->task, free_conn);
-    client_later(cc->client);
+    http_client_later(cc->client);
     return conn;
 }
 
-void client_conn_drop(struct client_conn *cc, const struct err *err)
+void http_client_conn_drop(struct client_conn *cc, const struct err *err)
 {
     if (!cc->conn)
         return;
     struct http_client *c = cc->client;
-    struct conn *conn = client_conn_take(cc);
+    struct conn *conn = http_client_conn_take(cc);
     if (err)
         conn_free(conn);
     else
         conn_finish(conn);
     while (!list_empty(&cc->calls)) {
         struct http_call *call = CONTAINER_OF(cc->calls.next, struct http_call, link);
-        bool again = call->reused && !call->status && !call->head.count && call_is_safe(call);
-        if (again && call_retry(call))
+        bool again = call->reused && !call->status && !call->head.count && http_call_is_safe(call);
+        if (again && http_call_retry(call))
             continue;
         struct err closed;
         if (!err)
             err_internal(&closed, "the server closed the connection");
         http_call_fail(call, err ? err : &closed);
     }
-    client_later(c);
+    http_client_later(c);
 }
 
 static void on_idle_timeout(struct loop_timer *t)
 {
-    client_conn_drop(CONTAINER_OF(t, struct client_conn, timer), NULL);
+    http_client_conn_drop(CONTAINER_OF(t, struct client_conn, timer), NULL);
 }
 
-void client_conn_idle(struct client_conn *cc)
+void http_client_conn_idle(struct client_conn *cc)
 {
     if (!cc->conn)
         return;
     if (cc->closing)
-        client_conn_drop(cc, NULL);
+        http_client_conn_drop(cc, NULL);
     else
         loop_timer_set(cc->client->loop, &cc->timer, IDLE_MS, on_idle_timeout);
-    client_later(cc->client);
+    http_client_later(cc->client);
 }
 
 /* The calls that a connection which did not come about was for. */
@@ -341,7 +341,7 @@ static void connect_failed(struct client_conn *cc, const struct err *err)
     }
     struct err first = conn_connected(cc->conn) ? *err : *cc->dial_error;
     bool upgrade = cc->upgrade;
-    client_conn_drop(cc, &first);
+    http_client_conn_drop(cc, &first);
     fail_waiting(c, upgrade, &first);
 }
 
@@ -365,7 +365,7 @@ static void on_ready(void *arg)
         c1_new(cc);
     if (!cc->upgrade)
         c->protocol = cc->c2 ? PROTOCOL_HTTP2 : PROTOCOL_HTTP1;
-    client_conn_idle(cc);
+    http_client_conn_idle(cc);
 }
 
 static void on_data(void *arg, struct str bytes)
@@ -383,7 +383,7 @@ static void on_eof(void *arg)
     if (cc->c1)
         c1_eof(cc->c1);
     else
-        client_conn_drop(cc, NULL);
+        http_client_conn_drop(cc, NULL);
 }
 
 static void on_drained(void *arg)
@@ -397,7 +397,7 @@ static void on_failed(void *arg, const struct err *err)
 {
     struct client_conn *cc = arg;
     if (cc->ready)
-        client_conn_drop(cc, err);
+        http_client_conn_drop(cc, err);
     else
         connect_failed(cc, err);
 }
@@ -420,7 +420,7 @@ static void dial(struct http_client *c, struct client_conn *cc)
     for (; cc->address < c->address_count; cc->address++) {
         struct address *a = &c->addresses[cc->address];
         char name[128];
-        address_format((const struct sockaddr *)&a->addr, name, sizeof(name));
+        net_address_format((const struct sockaddr *)&a->addr, name, sizeof(name));
         struct conn_target target = {
             .addr = (const struct sockaddr *)&a->addr,
             .addr_len = a->len,
@@ -459,7 +459,7 @@ static struct client_conn *find_conn(struct http_client *c, const struct http_ca
         if (call->retried && cc->used) {
             /* What closed one idle connection may have closed this one too. */
             if (cc->c1 && list_empty(&cc->calls))
-                client_conn_drop(cc, NULL);
+                http_client_conn_drop(cc, NULL);
             continue;
         }
         if (cc->c2 || list_empty(&cc->calls))
@@ -525,7 +525,7 @@ static void give_out(struct loop_task *t)
     if (!c->address_count) {
         if (!c->resolving) {
             c->resolving = true;
-            resolve_start(c);
+            http_resolve_start(c);
         }
         return;
     }
@@ -533,14 +533,14 @@ static void give_out(struct loop_task *t)
     open_for(c, true, waiting[1]);
 }
 
-void client_resolved(struct http_client *c, const struct err *err)
+void http_client_resolved(struct http_client *c, const struct err *err)
 {
     c->resolving = false;
     if (err) {
         fail_waiting(c, false, err);
         fail_waiting(c, true, err);
     }
-    client_later(c);
+    http_client_later(c);
 }
 
 /* --- the client --- */
@@ -553,7 +553,7 @@ static int parse_origin(struct http_client *c, struct str origin, bool *ret_secu
         c->authority = mem_strndup(path.p, path.n);
         c->host = mem_strdup("localhost");
         c->address_count = 1;
-        return address_unix(path, &c->addresses[0], err);
+        return net_address_unix(path, &c->addresses[0], err);
     }
     *ret_secure = str_starts(origin, STR("https://"));
     if (!*ret_secure && !str_starts(origin, STR("http://")))
@@ -565,7 +565,7 @@ static int parse_origin(struct http_client *c, struct str origin, bool *ret_secu
     bool v6 = authority.n && authority.p[authority.n - 1] == ']';
     if (v6)
         host = (struct str){authority.p + 1, authority.n - 2};
-    else if (!address_split(authority, &host, &port))
+    else if (!net_address_split(authority, &host, &port))
         host = authority;
     else if (!str_to_u64(port, &number) || number == 0 || number > 65535)
         return err_bad(err, "bad port in origin \"%.*s\"", STR_ARG(origin));
@@ -574,11 +574,11 @@ static int parse_origin(struct http_client *c, struct str origin, bool *ret_secu
     c->authority = mem_strndup(authority.p, authority.n);
     c->host = mem_strndup(host.p, host.n);
     c->port = (int)number;
-    if (address_numeric(host, c->port, &c->addresses[0]))
+    if (net_address_numeric(host, c->port, &c->addresses[0]))
         c->address_count = 1;
     else if (str_is(host, "localhost"))
-        c->address_count = address_numeric(STR("127.0.0.1"), c->port, &c->addresses[0]) +
-                           (size_t)address_numeric(STR("::1"), c->port, &c->addresses[1]);
+        c->address_count = net_address_numeric(STR("127.0.0.1"), c->port, &c->addresses[0]) +
+                           (size_t)net_address_numeric(STR("::1"), c->port, &c->addresses[1]);
     return 0;
 }
 
@@ -625,11 +625,11 @@ void http_client_free(struct http_client *c)
     struct err err;
     err_internal(&err, "the client was closed");
     c->over = true;
-    resolve_cancel(c);
+    http_resolve_cancel(c);
     while (!list_empty(&c->conns)) {
         struct client_conn *cc = CONTAINER_OF(c->conns.next, struct client_conn, link);
         if (cc->conn) {
-            client_conn_drop(cc, &err);
+            http_client_conn_drop(cc, &err);
             continue;
         }
         list_del(&cc->link);

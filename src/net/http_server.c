@@ -42,7 +42,7 @@ static void conn_gone(struct http_server *s)
         loop_defer(s->loop, &s->task, check_drained);
 }
 
-void server_tunnel_gone(void *server)
+void http_server_tunnel_gone(void *server)
 {
     conn_gone(server);
 }
@@ -65,7 +65,7 @@ static void unlink_conn(struct server_conn *sc)
         h2_lost(sc->h2);
 }
 
-void server_conn_drop(struct server_conn *sc, bool finish)
+void http_server_conn_drop(struct server_conn *sc, bool finish)
 {
     struct conn *c = sc->conn;
     if (!c)
@@ -79,7 +79,7 @@ void server_conn_drop(struct server_conn *sc, bool finish)
     conn_gone(s);
 }
 
-struct conn *server_conn_take(struct server_conn *sc)
+struct conn *http_server_conn_take(struct server_conn *sc)
 {
     struct conn *c = sc->conn;
     unlink_conn(sc);
@@ -97,7 +97,7 @@ static void on_timer(struct loop_timer *t)
     int64_t now = loop_now_ms(s->loop), idle = s->config.idle_ms;
     if (sc->head_due_ms) {
         if (now >= sc->head_due_ms)
-            server_conn_drop(sc, false);
+            http_server_conn_drop(sc, false);
         else
             loop_timer_set(s->loop, t, sc->head_due_ms - now, on_timer);
         return;
@@ -109,10 +109,10 @@ static void on_timer(struct loop_timer *t)
     if (left > 0)
         loop_timer_set(s->loop, t, left, on_timer);
     else
-        server_conn_drop(sc, sc->h2 != NULL);
+        http_server_conn_drop(sc, sc->h2 != NULL);
 }
 
-void server_conn_head_begins(struct server_conn *sc)
+void http_server_conn_head_begins(struct server_conn *sc)
 {
     struct http_server *s = sc->server;
     sc->head_due_ms = loop_now_ms(s->loop) + s->config.header_ms;
@@ -174,7 +174,7 @@ static void on_eof(void *arg)
     else if (sc->h2)
         h2_eof(sc->h2);
     else
-        server_conn_drop(sc, true);
+        http_server_conn_drop(sc, true);
 }
 
 static void on_drained(void *arg)
@@ -189,10 +189,10 @@ static void on_drained(void *arg)
 static void on_failed(void *arg, const struct err *err)
 {
     (void)err;
-    server_conn_drop(arg, false);
+    http_server_conn_drop(arg, false);
 }
 
-void server_adopt(struct http_server *s, int fd, const struct sockaddr *from)
+void http_server_adopt(struct http_server *s, int fd, const struct sockaddr *from)
 {
     static const struct conn_events events = {on_ready, on_data, on_eof, on_drained, on_failed};
     struct server_conn *sc = NEW(struct server_conn);
@@ -202,10 +202,10 @@ void server_adopt(struct http_server *s, int fd, const struct sockaddr *from)
         return;
     }
     sc->server = s;
-    address_format(from, sc->remote, sizeof(sc->remote));
+    net_address_format(from, sc->remote, sizeof(sc->remote));
     list_add_tail(&s->conns, &sc->link);
     s->conn_count++;
-    server_conn_head_begins(sc);
+    http_server_conn_head_begins(sc);
 }
 
 /* --- accepting --- */
@@ -235,7 +235,7 @@ static void on_accept(void *arg, uint32_t events)
         if (s->conn_count >= s->config.max_conns)
             close(fd);
         else
-            server_adopt(s, fd, (const struct sockaddr *)&from);
+            http_server_adopt(s, fd, (const struct sockaddr *)&from);
     }
 }
 
@@ -270,7 +270,7 @@ int http_server_new(struct loop *l, const struct http_server_config *config,
                     struct http_server **ret, struct err *err)
 {
     int fd = config->listen_fd;
-    if (config->listen && address_listen(config->listen, config->reuse_port, &fd, err) < 0)
+    if (config->listen && net_address_listen(config->listen, config->reuse_port, &fd, err) < 0)
         return -1;
     if (config->tls && !tls_is_server(config->tls)) {
         close(fd);
@@ -318,7 +318,7 @@ static void stop_accepting(struct http_server *s)
 static void close_all(struct http_server *s)
 {
     while (!list_empty(&s->conns))
-        server_conn_drop(CONTAINER_OF(s->conns.next, struct server_conn, link), false);
+        http_server_conn_drop(CONTAINER_OF(s->conns.next, struct server_conn, link), false);
     while (!list_empty(&s->tunnels))
         tunnel_break(tunnel_of(s->tunnels.next));
 }
@@ -345,7 +345,7 @@ void http_server_drain(struct http_server *s, int64_t drain_ms, void (*done)(voi
         else if (sc->h2)
             h2_drain(sc->h2);
         else if (!sc->first_n)
-            server_conn_drop(sc, true);
+            http_server_conn_drop(sc, true);
     }
     while (!list_empty(&busy)) {
         struct list *link = busy.next;
@@ -391,7 +391,7 @@ struct loop *http_exchange_loop(struct http_exchange *x)
     return x->loop;
 }
 
-void server_handle(struct http_exchange *x)
+void http_server_handle(struct http_exchange *x)
 {
     x->server->config.handler(x->server->config.arg, x, &x->request);
 }
@@ -434,7 +434,7 @@ struct http_tunnel *http_upgrade(struct http_exchange *x, const struct http_head
     return x->ops->upgrade ? x->ops->upgrade(x, headers, header_count, events) : NULL;
 }
 
-struct str server_date(struct http_server *s)
+struct str http_server_date(struct http_server *s)
 {
     int64_t now = wall_ns(world_real()) / 1000000000;
     if (now != s->date_s) {

@@ -28,7 +28,7 @@ static void deliver(struct loop_msg *m)
         if (!r->count)
             err_internal(&err, "dial tcp: lookup %s: %s", r->host,
                          r->result ? gai_strerror(r->result) : "no such host");
-        client_resolved(c, r->count ? NULL : &err);
+        http_client_resolved(c, r->count ? NULL : &err);
     }
     free(r->host);
     free(r);
@@ -55,7 +55,7 @@ static void *look_up(void *arg)
     return NULL;
 }
 
-void resolve_start(struct http_client *c)
+void http_resolve_start(struct http_client *c)
 {
     struct resolve *r = NEW(struct resolve);
     r->msg.fn = deliver;
@@ -73,10 +73,10 @@ void resolve_start(struct http_client *c)
     err_errno(&err, "dial tcp: lookup %s: thread", c->host);
     free(r->host);
     free(r);
-    client_resolved(c, &err);
+    http_client_resolved(c, &err);
 }
 
-void resolve_cancel(struct http_client *c)
+void http_resolve_cancel(struct http_client *c)
 {
     if (!c->resolve)
         return;

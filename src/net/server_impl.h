@@ -31,7 +31,7 @@ struct http_exchange {
 struct server_conn {
     struct list link;
     struct http_server *server;
-    struct conn *conn; /* NULL after server_conn_drop */
+    struct conn *conn; /* NULL after http_server_conn_drop */
     struct h1 *h1;     /* one of the two, once the protocol is known */
     struct h2 *h2;
     struct loop_timer timer;
@@ -63,19 +63,19 @@ struct http_server {
 
 /* The connection's end: unlinks and frees sc behind this turn's callbacks; finish lets what is
  * queued be sent. Exchanges are told. */
-void server_conn_drop(struct server_conn *sc, bool finish);
+void http_server_conn_drop(struct server_conn *sc, bool finish);
 /* The connection goes to a tunnel; sc is gone as above. */
-struct conn *server_conn_take(struct server_conn *sc);
+struct conn *http_server_conn_take(struct server_conn *sc);
 /* The headers being read must be complete within header_ms from now. */
-void server_conn_head_begins(struct server_conn *sc);
+void http_server_conn_head_begins(struct server_conn *sc);
 
 /* Takes a connected, non-blocking socket. */
-void server_adopt(struct http_server *s, int fd, const struct sockaddr *from);
+void http_server_adopt(struct http_server *s, int fd, const struct sockaddr *from);
 
-void server_tunnel_gone(void *server); /* a tunnel of this server ended */
-struct str server_date(struct http_server *s);
+void http_server_tunnel_gone(void *server); /* a tunnel of this server ended */
+struct str http_server_date(struct http_server *s);
 /* Runs the handler. */
-void server_handle(struct http_exchange *x);
+void http_server_handle(struct http_exchange *x);
 const char *http_reason(int status); /* as Go's http.StatusText */
 bool http_status_has_body(int status);
 

@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0 || loop_new(&loop, NULL) < 0 ||
         http_server_new(loop, &config, &server, NULL) < 0)
         abort();
-    server_adopt(server, fds[0], &from);
+    http_server_adopt(server, fds[0], &from);
     ssize_t n = write(fds[1], data, size);
     (void)n;
     shutdown(fds[1], SHUT_WR);
