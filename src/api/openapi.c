@@ -64,6 +64,26 @@ static void json_list(struct writer *w, const char *key, const char *const *valu
     json_close(w, ']');
 }
 
+/* The least of the values that comes after `after` (NULL: of all), or NULL. */
+static const char *next_sorted(const char *const *values, const char *after)
+{
+    const char *least = NULL;
+    for (; *values; values++)
+        if ((!after || strcmp(*values, after) > 0) && (!least || strcmp(*values, least) < 0))
+            least = *values;
+    return least;
+}
+
+/* Sorted, as upstream publishes enums; the tables have the order of error messages. */
+static void json_enum(struct writer *w, const char *const *values)
+{
+    json_key(w, "enum");
+    json_open(w, '[');
+    for (const char *v = NULL; (v = next_sorted(values, v));)
+        json_str(w, v);
+    json_close(w, ']');
+}
+
 /* --- definitions --- */
 void openapi_gvk(struct writer *w, const char *group, const char *version, const char *kind)
 {
@@ -132,7 +152,7 @@ static void write_members(struct writer *w, const struct schema *s, const char *
     case SCHEMA_DURATION:
         write_type(w, "string", NULL);
         if (enums)
-            json_list(w, "enum", enums);
+            json_enum(w, enums);
         break;
     case SCHEMA_BYTES:
         write_type(w, "string", "byte");

@@ -61,12 +61,15 @@ struct schema_field {
     /* NULL: the default always applies. "type=A|B": only while the string member `type` beside it
      * has one of the values; "type=": while it was absent or empty before defaulting. */
     const char *default_when;
-    const char *const *enums;     /* NULL-terminated, for an array: of its items; NULL: any value */
+    const char *const *enums;     /* NULL-terminated, for an array: of its items, in the order of
+                                     messages; NULL: any value */
     const char *const *list_keys; /* SCHEMA_LIST_MAP: NULL-terminated */
     const char *merge_key;        /* x-kubernetes-patch-merge-key, or NULL */
+    const char *required_detail;  /* behind "Required value: ", or NULL */
     uint16_t proto;               /* protobuf field number; 0: not in protobuf */
     uint8_t list;                 /* enum schema_list */
     uint8_t patch;                /* enum schema_patch bits */
+    bool open_enum;               /* code checks the value, schema_validate does not */
     bool may_be_empty;            /* validation accepts it without content, though it is required */
     bool required;                /* in OpenAPI's "required" */
     bool keep_empty;              /* Go writes it even when it is zero: no omitempty */

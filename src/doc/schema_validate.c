@@ -39,13 +39,21 @@ static void check_enums(struct validate *c, const struct schema_field *f, const 
         return;
     }
     size_t i = 0;
-    VAL_FOR(v, item)
-    {
+    VAL_FOR (v, item) {
         size_t back = path_push_index(&c->path, i++);
         if (val_is_str(item))
             check_enum(c, f, item);
         path_pop(&c->path, back);
     }
+}
+
+static void add_required(struct validate *c, const struct schema_field *f)
+{
+    CLEANUP(buf_done) struct buf message = {0};
+    buf_puts(&message, "Required value");
+    if (f->required_detail)
+        buf_printf(&message, ": %s", f->required_detail);
+    add_cause(c, "FieldValueRequired", buf_str(&message));
 }
 
 /* Whether a required member without content is an error. Numbers and booleans have a legal zero;
@@ -66,8 +74,8 @@ static void validate_field(struct validate *c, const struct schema_field *f, con
 {
     size_t back = path_push(&c->path, str_of(f->name));
     if (f->required && !f->may_be_empty && is_missing(f, v))
-        add_cause(c, "FieldValueRequired", STR("Required value"));
-    else if (f->enums && !val_is_null(v))
+        add_required(c, f);
+    else if (f->enums && !f->open_enum && !val_is_null(v))
         check_enums(c, f, v);
     bool always = f->required && f->schema->type == SCHEMA_OBJECT && !f->pointer;
     if (!val_is_null(v) || always)
@@ -88,15 +96,13 @@ static void validate_value(struct validate *c, const struct schema *s, const val
         }
     } else if (s->type == SCHEMA_ARRAY) {
         size_t i = 0;
-        VAL_FOR(v, item)
-        {
+        VAL_FOR (v, item) {
             size_t back = path_push_index(&c->path, i++);
             validate_value(c, s->items, item);
             path_pop(&c->path, back);
         }
     } else if (s->type == SCHEMA_MAP) {
-        VAL_EACH(v, key, member)
-        {
+        VAL_EACH (v, key, member) {
             size_t back = c->path.n;
             buf_printf(&c->path, "[%.*s]", STR_ARG(val_str(key)));
             validate_value(c, s->items, member);

@@ -3,8 +3,10 @@
 
     tables.py OUTPUT.c schemas/core.v1.json schemas/...
 
-defaults.json adds the constant defaults that upstream has in Go code, optional.json names the
-members that OpenAPI requires and validation lets be empty; both are written by hand.
+defaults.json adds the constant defaults that upstream has in Go code, validation.json what its
+validation does otherwise than OpenAPI says: the order of an enum's values in messages, the detail
+behind `Required value`, members that may be empty ("optional") or that code checks instead. Both
+are written by hand.
 Runs at build time, with the standard library only. Equal lists, strings and inline schemas are
 written once.
 """
@@ -54,25 +56,35 @@ class Tables:
         self.groups = []  # in discovery order
         self.lists = {}   # tuple of strings -> C name
         self.schemas = {} # type text -> index in the sorted table, or behind it for inline ones
-        defaults, optional = {}, {}
+        defaults, validation = {}, {}
         for name in files:
             with open(name, encoding='utf-8') as f:
                 content = json.load(f)
             if name.endswith('defaults.json'):
                 defaults = content
                 continue
-            if name.endswith('optional.json'):
-                optional = content
+            if name.endswith('validation.json'):
+                validation = content
                 continue
             self.defs.update(content['definitions'])
             if 'group' in content:
                 self.groups.append(content)
         self.groups.sort(key=lambda g: g['order'])
         self.merge_defaults(defaults)
-        for name, members in optional.items():
-            for field in self.defs[name]['fields']:
-                if field['name'] in members:
-                    field['may_be_empty'] = True
+        for name, members in validation.items():
+            fields = {f['name']: f for f in self.defs[name]['fields']}
+            for member, rule in members.items():
+                self.merge_rule(fields[member], rule)
+
+    @staticmethod
+    def merge_rule(field, rule):
+        if 'enum' in rule:
+            assert sorted(rule['enum']) == sorted(field['enum'])
+            field['enum'] = rule['enum']
+        if 'required' in rule:
+            field['detail'] = rule['required']
+        field['may_be_empty'] = 'optional' in rule or 'code' in rule
+        field['open_enum'] = 'code' in rule
 
     def merge_defaults(self, defaults):
         for name, members in defaults.items():
@@ -172,13 +184,15 @@ class Tables:
             parts.append(f'.list_keys = {self.list_of(field["listKeys"])}')
         if 'mergeKey' in field:
             parts.append(f'.merge_key = {quote(field["mergeKey"])}')
+        if 'detail' in field:
+            parts.append(f'.required_detail = {quote(field["detail"])}')
         if 'proto' in field:
             parts.append(f'.proto = {field["proto"]}')
         parts.append(f'.list = SCHEMA_{self.list_kind(field)}')
         if 'patch' in field:
             parts.append('.patch = ' + ' | '.join(PATCHES[p] for p in field['patch'].split(',')))
         for key, member in (('required', 'required'), ('keep', 'keep_empty'), ('pointer', 'pointer'),
-                            ('may_be_empty', 'may_be_empty')):
+                            ('may_be_empty', 'may_be_empty'), ('open_enum', 'open_enum')):
             if field.get(key):
                 parts.append(f'.{member} = true')
         return '{' + ', '.join(parts) + '}'
