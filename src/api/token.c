@@ -135,7 +135,7 @@ static int refuse_request(struct err *err, const char *format, ...)
     va_start(args, format);
     err_setv(err, 422, "Invalid", format, args);
     va_end(args);
-    return err_prefix(err, "TokenRequest.authentication.k8s.io \"\" is invalid: ");
+    return err_prefix(err, "TokenRequest.authentication.k8s.io \"\" is invalid");
 }
 
 static int check_expiration(const val *spec, int64_t *ret, struct err *err)
