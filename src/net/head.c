@@ -84,18 +84,3 @@ struct str head_find(const struct http_header *headers, size_t count, const char
             return headers[i].value;
     return (struct str){0};
 }
-
-bool head_has_token(const struct http_header *headers, size_t count, const char *lower_name,
-                    const char *token)
-{
-    struct str name = str_of(lower_name), want = str_of(token), field;
-    for (size_t i = 0; i < count; i++) {
-        struct str rest = headers[i].value;
-        if (!str_eq(headers[i].name, name))
-            continue;
-        while (str_next(&rest, ',', &field))
-            if (str_eq_nocase(str_trim(field), want))
-                return true;
-    }
-    return false;
-}

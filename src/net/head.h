@@ -25,6 +25,3 @@ void head_value(struct head *h, struct str part); /* extends the newest field's 
 void head_finish(struct head *h);
 struct str head_at(const struct head *h, size_t offset, size_t n);
 struct str head_find(const struct http_header *headers, size_t count, const char *lower_name);
-/* Whether a list such as Connection's has the token, case ignored. */
-bool head_has_token(const struct http_header *headers, size_t count, const char *lower_name,
-                    const char *token);

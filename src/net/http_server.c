@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "net/address.h"
+#include "net/head.h"
 #include "net/tls_impl.h"
 #include "net/tunnel.h"
 
@@ -379,11 +380,7 @@ void http_server_free(struct http_server *s)
 
 struct str http_request_header(const struct http_request *r, const char *lower_name)
 {
-    struct str name = str_of(lower_name);
-    for (size_t i = 0; i < r->header_count; i++)
-        if (str_eq(r->headers[i].name, name))
-            return r->headers[i].value;
-    return (struct str){0};
+    return head_find(r->headers, r->header_count, lower_name);
 }
 
 struct loop *http_exchange_loop(struct http_exchange *x)
