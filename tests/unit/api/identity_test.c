@@ -279,7 +279,7 @@ TEST(token_is_for_its_audience_and_cannot_be_changed)
 
     token = issue(&b, "{\"spec\":{}}");
     CHECK(good(&b, token, &user));
-    for (size_t i = 0; i < token.n; i += 7) {
+    for (size_t i = 0; i + 1 < token.n; i += 7) { /* the last digit has unused bits */
         char *copy = mem_strndup(token.p, token.n);
         copy[i] = copy[i] == 'A' ? 'B' : 'A';
         CHECK(!good(&b, str_of(copy), &user));
