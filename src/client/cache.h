@@ -1,10 +1,14 @@
 /* cache.h: an informer: list, then watch, and a local picture that is always some recent state of
  * the server.
  *
- * The cache relists by itself after 410 and reconnects with back-off after errors; handlers see the
- * differences only. Objects are immutable and shared: an `obj` reference stays valid while the
+ * The cache lists in pages of 500, watches with bookmarks, relists by itself after 410 and
+ * reconnects with back-off (200 ms to 10 s) after errors; handlers see the differences only. When
+ * an object was deleted and made again while nobody watched, that is one update (the uids differ),
+ * as with client-go. Each cache has one thread; beside its own text an object costs about 140
+ * bytes. Objects are immutable and shared: an `obj` reference stays valid while the
  * cache moves on. Handlers run on the cache's feeding thread, one at a time, and must only hand
- * over (mark a key dirty, wake a worker). The reading functions may be called on any thread. */
+ * over (mark a key dirty, wake a worker). The reading functions may be called on any thread,
+ * handlers included. */
 #pragma once
 
 #include "client/client.h"
@@ -28,11 +32,11 @@ struct bytes *obj_json(const struct obj *o); /* borrowed */
 val *obj_parse(const struct obj *o, struct doc *d);
 
 enum cache_change { CACHE_ADDED, CACHE_UPDATED, CACHE_DELETED };
-typedef void
-cache_handler(void *arg, enum cache_change change, struct obj *old,
-              struct obj *now); /* borrowed; old is NULL when added, now when deleted */
+typedef void cache_handler(void *arg, enum cache_change change, struct obj *old,
+                           struct obj *now); /* borrowed; old, the state known before, is NULL when
+                                                added, now is NULL when deleted */
 
-/* An index maps an object to at most `max` strings (a label's value, the owner's uid,
+/* An index maps an object to at most `max` (32) strings (a label's value, the owner's uid,
  * spec.nodeName); NULL entries end the list. The strings are views of what `v` holds. */
 typedef size_t cache_index_fn(const val *v, struct str *ret, size_t max);
 
@@ -49,7 +53,8 @@ struct cache;
 int cache_new(struct client *c, const struct cache_config *config, struct cache **ret,
               struct err *err);
 void cache_start(struct cache *k);
-void cache_free(struct cache *k); /* stops; no handler runs after it returns */
+/* Stops; no handler runs after it returns. Before client_free. It waits for a list under way. */
+void cache_free(struct cache *k);
 bool cache_wait_synced(struct cache *k, int64_t timeout_ms);
 bool cache_synced(const struct cache *k);
 struct obj *cache_get(struct cache *k, struct str key); /* a reference, or NULL */

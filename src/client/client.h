@@ -51,8 +51,9 @@ struct client_transport {
 struct client *client_new(const struct client_transport *transport, void *self);
 void client_free(struct client *c);
 
-/* HTTP with a kubeconfig's current context (certificates or token, inline or as files). One thread
- * inside serves all calls. */
+/* HTTP with a kubeconfig's current context (certificates or token, inline or as files; a token file
+ * is read again each minute). One thread inside serves all calls; over TLS they share an HTTP/2
+ * connection. A call fails when no answer begins within 60 s. */
 int client_from_kubeconfig(const char *path, struct client **ret, struct err *err);
 
 /* --- resources --- */
@@ -69,7 +70,9 @@ extern const struct resource RES_PODS, RES_NODES, RES_NAMESPACES, RES_SERVICES, 
 void resource_path(const struct resource *r, const char *ns, const char *name, const char *sub,
                    struct buf *b);
 
-/* --- calls; ret may be NULL; the answer is parsed into d --- */
+/* --- calls; ret may be NULL; the answer is parsed into d ---
+ * -1 with the Status' code, reason and message when the server refused, with 500 when it could not
+ * be reached. */
 int client_do(struct client *c, const struct client_request *r, struct client_response *ret,
               struct err *err); /* any status is success */
 int client_stream_open(struct client *c, const struct client_request *r,
