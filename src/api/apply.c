@@ -48,9 +48,9 @@ static bool is_entry(const struct call *c, const val *entry, struct str manager,
 static val *find_entry(const struct call *c, const val *entries, struct str manager,
                        const char *operation)
 {
-    VAL_FOR(entries, entry)
-    if (is_entry(c, entry, manager, operation))
-        return entry;
+    VAL_FOR (entries, entry)
+        if (is_entry(c, entry, manager, operation))
+            return entry;
     return NULL;
 }
 
@@ -111,9 +111,9 @@ void apply_track_update(struct call *c, val *obj, const val *old)
     if (!changed)
         return;
     struct str manager = manager_of(c);
-    VAL_FOR(entries, entry)
-    if (!is_entry(c, entry, manager, "Update"))
-        fieldset_subtract(val_get(entry, "fieldsV1"), changed);
+    VAL_FOR (entries, entry)
+        if (!is_entry(c, entry, manager, "Update"))
+            fieldset_subtract(val_get(entry, "fieldsV1"), changed);
     val *mine = find_entry(c, entries, manager, "Update");
     if (!mine)
         mine = add_entry(c, entries, manager, "Update");
@@ -177,8 +177,7 @@ static int settle(struct call *c, val *entries, const val *mine, const val *set,
 {
     struct conflicts n = {.c = c};
     c->details.causes = val_new_arr(&c->doc);
-    VAL_FOR(entries, entry)
-    {
+    VAL_FOR (entries, entry) {
         if (entry == mine)
             continue;
         val *fields = val_get(entry, "fieldsV1");
@@ -264,9 +263,9 @@ static enum call_next apply_existing(struct call *c, const struct store_kv *kv, 
     if (mine) {
         const val *others[32];
         size_t n = 0;
-        VAL_FOR(entries, entry)
-        if (entry != mine && n < ARRAY_LEN(others))
-            others[n++] = val_get(entry, "fieldsV1");
+        VAL_FOR (entries, entry)
+            if (entry != mine && n < ARRAY_LEN(others))
+                others[n++] = val_get(entry, "fieldsV1");
         fieldset_remove(d, top(c), merged, val_get(mine, "fieldsV1"), set, others, n);
     } else {
         mine = add_entry(c, entries, c->options.field_manager, "Apply");
@@ -283,7 +282,7 @@ enum call_next handle_apply(struct call *c)
 {
     struct err err = {0};
     struct store_kv kv;
-    val *applied, *old;
+    val *applied = NULL, *old = NULL;
     if (decode(c, &applied, &err) != 0 || call_begin(c, &err) != 0)
         return call_fail(c, &err);
     val *set = fieldset_of(&c->doc, top(c), applied);

@@ -2,6 +2,7 @@
  * pkg/storage: resourceVersion, resourceVersionMatch, limit and continue). */
 #include "api/call.h"
 #include "api/core.h"
+#include "api/list.h"
 #include "api/raw.h"
 #include "api/token64.h"
 
@@ -19,14 +20,6 @@ enum call_next handle_get(struct call *c)
 }
 
 /* --- list --- */
-struct list_plan {
-    struct selection selection;
-    struct str prefix, start, end;
-    int64_t revision; /* 0: the newest */
-    uint64_t limit;   /* 0: none */
-    bool continued;
-};
-
 static const char expired_token[] =
     "The provided continue parameter is too old to display a consistent list result. You can start "
     "a new list without the continue parameter, or use the continue token in this response to "
@@ -158,15 +151,29 @@ static int plan(struct call *c, struct list_plan *p, struct err *err)
     return 0;
 }
 
-/* An item without the kind and apiVersion that the list has said already. */
-static void put_item(const struct kind *k, struct str json, struct buf *b)
+/* In the list's own form an item goes without the kind and apiVersion that the list has said. */
+void list_put_item(struct call *c, struct str json, struct buf *b)
 {
-    if (!str_starts(json, k->head)) {
+    if (c->form == FORM_METADATA) {
+        metadata_only(json, b);
+    } else if (str_starts(json, c->kind->head)) {
+        buf_putc(b, '{');
+        buf_put(b, str_from(json, c->kind->head.n));
+    } else {
         buf_put(b, json);
-        return;
     }
-    buf_putc(b, '{');
-    buf_put(b, str_from(json, k->head.n));
+}
+
+void list_put_head(struct call *c, struct str meta, struct buf *b)
+{
+    if (c->form == FORM_METADATA)
+        buf_puts(b, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\"");
+    else
+        buf_printf(b, "{\"kind\":\"%s\",\"apiVersion\":\"%.*s\"", c->kind->k->list_kind,
+                   STR_ARG(c->kind->api_version));
+    buf_puts(b, ",\"metadata\":");
+    buf_put(b, meta);
+    buf_puts(b, ",\"items\":[");
 }
 
 struct page {
@@ -183,10 +190,7 @@ static int put_one(struct call *c, struct page *page, struct str json, struct er
         return table_row(&page->table, json, err);
     if (page->count)
         buf_putc(&page->items, ',');
-    if (c->form == FORM_METADATA)
-        metadata_only(json, &page->items);
-    else
-        put_item(c->kind, json, &page->items);
+    list_put_item(c, json, &page->items);
     return 0;
 }
 
@@ -270,15 +274,7 @@ static enum call_next reply_list(struct call *c, const struct list_plan *p, stru
         table_end(&t);
     } else {
         buf_reserve(&b, page->items.n + meta.n + 256);
-        if (c->form == FORM_METADATA)
-            buf_puts(&b,
-                     "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\"");
-        else
-            buf_printf(&b, "{\"kind\":\"%s\",\"apiVersion\":\"%.*s\"", c->kind->k->list_kind,
-                       STR_ARG(c->kind->api_version));
-        buf_puts(&b, ",\"metadata\":");
-        buf_put(&b, buf_str(&meta));
-        buf_puts(&b, ",\"items\":[");
+        list_put_head(c, buf_str(&meta), &b);
         buf_put(&b, buf_str(&page->items));
         buf_puts(&b, "]}");
     }
@@ -304,6 +300,8 @@ enum call_next handle_list(struct call *c)
         return reply_expired(c, &p, &err);
     }
     call_fill_ctx(c, &c->ctx, c->snap);
+    if (c->x && !p.limit && !c->yaml && c->form != FORM_TABLE)
+        return list_stream(c, &p);
     page.table = (struct table){.c = c, .k = c->kind, .out = &page.items, .ctx = c->ctx};
     enum call_next next =
         collect(c, &p, &page, &err) == 0 ? reply_list(c, &p, &page) : call_fail(c, &err);

@@ -1,0 +1,21 @@
+/* list.h: what a list asks for, and lists that are sent while they are read. */
+#pragma once
+
+#include "api/call.h"
+
+struct list_plan {
+    struct selection selection;
+    struct str prefix, start, end;
+    int64_t revision; /* 0: the newest */
+    uint64_t limit;   /* 0: none */
+    bool continued;
+};
+
+/* Appends the object as an item of a list in the call's form. */
+void list_put_item(struct call *c, struct str json, struct buf *b);
+/* `{"kind":…,"apiVersion":…,"metadata":META,"items":[` */
+void list_put_head(struct call *c, struct str meta, struct buf *b);
+
+/* Sends all of a list without a limit, at the revision of c->snap, in chunks: the memory that a
+ * long list takes is that of what the reader has not taken yet. Over HTTP, not for tables. */
+enum call_next list_stream(struct call *c, const struct list_plan *p);
