@@ -30,8 +30,10 @@ static int encode_time(struct encode *c, const val *v, bool micro)
         return 0; /* Go's zero time is an empty message */
     if (time_parse(val_str(v), &ns, c->err) < 0)
         return -1;
+    if (ns == INT64_MIN || ns == INT64_MAX)
+        return err_bad(c->err, "proto: a time is out of range");
     int64_t nanos = (ns % second + second) % second;
-    wire_put_int(c->b, TIME_SECONDS, (uint64_t)((ns - nanos) / second));
+    wire_put_int(c->b, TIME_SECONDS, (uint64_t)(ns / second - (ns % second < 0)));
     wire_put_int(c->b, TIME_NANOS, micro ? (uint64_t)(nanos / microsecond * microsecond) : 0);
     return 0;
 }
@@ -63,9 +65,9 @@ static void encode_raw(struct encode *c, const val *v)
 
 static int encode_boxed(struct encode *c, const struct schema *s, const val *v)
 {
-    VAL_FOR(v, item)
-    if (encode_value(c, s->items, ONLY, item) < 0)
-        return -1;
+    VAL_FOR (v, item)
+        if (encode_value(c, s->items, ONLY, item) < 0)
+            return -1;
     return 0;
 }
 
@@ -76,8 +78,7 @@ static int encode_props(struct encode *c, const struct schema *s, const val *v)
         wire_put_int(c->b, PROPS_ALLOWS, val_is_obj(v) || val_bool(v));
     if (val_is_obj(v))
         return encode_value(c, s->items, either_bool ? PROPS_BOOL_SCHEMA : PROPS_SCHEMA, v);
-    VAL_FOR(v, item)
-    {
+    VAL_FOR (v, item) {
         if (s->type == SCHEMA_PROPS_OR_STRINGS)
             wire_put_bytes(c->b, PROPS_ITEMS, val_str(item));
         else if (encode_value(c, s->items, PROPS_ITEMS, item) < 0)
@@ -166,8 +167,8 @@ static int encode_map(struct encode *c, const struct schema *s, uint32_t number,
     if (n == 0)
         return 0;
     CLEANUP(mem_freep) struct entry *entries = mem_realloc_array(NULL, n, sizeof(*entries));
-    VAL_EACH(v, key, member)
-    entries[i++] = (struct entry){val_str(key), member};
+    VAL_EACH (v, key, member)
+        entries[i++] = (struct entry){val_str(key), member};
     qsort(entries, n, sizeof(*entries), compare_entries);
     for (i = 0; i < n; i++) {
         size_t start = wire_begin(c->b, number);
@@ -188,9 +189,9 @@ static int encode_field(struct encode *c, const struct schema_field *f, const va
     if (s->type == SCHEMA_MAP)
         return encode_map(c, s, f->proto, v);
     if (s->type == SCHEMA_ARRAY && !s->boxed) {
-        VAL_FOR(v, item)
-        if (encode_value(c, s->items, f->proto, item) < 0)
-            return -1;
+        VAL_FOR (v, item)
+            if (encode_value(c, s->items, f->proto, item) < 0)
+                return -1;
         return 0;
     }
     if (f->pointer && val_is_null(v))

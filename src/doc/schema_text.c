@@ -35,6 +35,12 @@ static int canonical_time(struct doc *d, val *v, bool micro, struct err *err)
     char text[TIME_TEXT];
     if (time_parse(val_str(v), &ns, err) < 0)
         return -1;
+    if (str_starts(val_str(v), STR("0001-01-01T00:00:00")) && str_ends(val_str(v), STR("Z"))) {
+        yyjson_mut_set_null(v); /* Go's zero time */
+        return 0;
+    }
+    if (ns == INT64_MIN || ns == INT64_MAX)
+        return 0; /* far from now: it stays as it was written */
     if (micro)
         time_write_micro(ns, text);
     else

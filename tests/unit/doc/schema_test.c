@@ -107,6 +107,16 @@ TEST(check_writes_quantities_times_and_bytes_in_one_form)
                              "\"stringData\":{\"b\":\"\"}}");
 }
 
+TEST(check_takes_the_zero_time_for_null_and_keeps_times_far_away)
+{
+    CLEANUP(buf_done) struct buf out = {0};
+    run(POD("\"metadata\":{\"creationTimestamp\":\"0001-01-01T00:00:00Z\","
+            "\"deletionTimestamp\":\"9999-12-31T23:59:59Z\"}"),
+        false, &out);
+    CHECK_STR(buf_str(&out), POD("\"metadata\":{\"creationTimestamp\":null,"
+                                 "\"deletionTimestamp\":\"9999-12-31T23:59:59Z\"}"));
+}
+
 TEST(duplicates_and_unknown_fields_are_pruned)
 {
     struct doc d;
