@@ -68,8 +68,7 @@ static val *ports_of(struct view *v, const struct backends *s, const struct pod 
 {
     struct doc *d = v->doc;
     val *list = val_new_arr(d);
-    VAL_FOR(VAL_PATH(s->obj, "spec", "ports"), port)
-    {
+    VAL_FOR (VAL_PATH(s->obj, "spec", "ports"), port) {
         int64_t number = target_of(port, pod);
         if (!number)
             continue;
@@ -87,9 +86,9 @@ static val *ports_of(struct view *v, const struct backends *s, const struct pod 
 
 static bool has_named_target(const val *service)
 {
-    VAL_FOR(VAL_PATH(service, "spec", "ports"), port)
-    if (val_is_str(val_get(port, "targetPort")))
-        return true;
+    VAL_FOR (VAL_PATH(service, "spec", "ports"), port)
+        if (val_is_str(val_get(port, "targetPort")))
+            return true;
     return false;
 }
 

@@ -166,9 +166,9 @@ static bool put_number(struct rollout *r, val *obj, const char *key, int64_t n)
 static bool copy_annotations(struct rollout *r, struct replica_set *s)
 {
     bool changed = false;
-    VAL_EACH(VAL_PATH(r->d, "metadata", "annotations"), key, value)
-    if (copied(val_str(key)))
-        changed |= put_annotation(r->v->doc, s->obj, val_str(key), val_str(value));
+    VAL_EACH (VAL_PATH(r->d, "metadata", "annotations"), key, value)
+        if (copied(val_str(key)))
+            changed |= put_annotation(r->v->doc, s->obj, val_str(key), val_str(value));
     return changed;
 }
 

@@ -69,9 +69,9 @@ static val *subset_of(struct view *v, const struct backends *s, size_t ports_id,
     put_sorted(v->doc, subset, "notReadyAddresses", not_ready, m);
     if (val_len(s->port_lists[ports_id])) {
         val *ports = val_set(v->doc, subset, "ports", val_copy(v->doc, s->port_lists[ports_id]));
-        VAL_FOR(ports, p)
-        if (!VAL_STR(p, "name").n)
-            val_del(p, "name");
+        VAL_FOR (ports, p)
+            if (!VAL_STR(p, "name").n)
+                val_del(p, "name");
     }
     return subset;
 }

@@ -85,8 +85,7 @@ static struct slice *slice_new(struct plan *p)
 /* Keeps in a slice what still holds, in its order. Taken endpoints leave `wanted`. */
 static void keep(struct plan *p, struct slice *s, struct map *wanted)
 {
-    VAL_FOR(val_get(s->obj, "endpoints"), old)
-    {
+    VAL_FOR (val_get(s->obj, "endpoints"), old) {
         val *now = map_del(wanted, VAL_STR(old, "targetRef", "uid"));
         if (!now) {
             s->changed = true;
@@ -255,9 +254,9 @@ static void reconcile(struct view *v, struct str key, struct actions *a)
     const val *families = VAL_PATH(s.obj, "spec", "ipFamilies");
     if (!val_len(families))
         reconcile_family(v, a, &s, labels, "IPv4", items, objs, n);
-    VAL_FOR(families, f)
-    reconcile_family(v, a, &s, labels, str_is(val_str(f), "IPv6") ? "IPv6" : "IPv4", items, objs,
-                     n);
+    VAL_FOR (families, f)
+        reconcile_family(v, a, &s, labels, str_is(val_str(f), "IPv6") ? "IPv6" : "IPv4", items,
+                         objs, n);
     for (size_t i = 0; i < n; i++)
         if (objs[i]) /* of ports or a family that are no more */
             act_delete(a, items[i], NULL)->optional = true;

@@ -145,8 +145,7 @@ static void run_next(struct batch *b)
 
 static struct batch *batch_with_work(struct executor *x)
 {
-    LIST_FOR(&x->batches, at)
-    {
+    LIST_FOR (&x->batches, at) {
         struct batch *b = CONTAINER_OF(at, struct batch, link);
         if (b->next < b->n)
             return b;

@@ -103,8 +103,7 @@ static void drop_finalizer(struct view *v, struct actions *a, const struct item 
 {
     val *obj = view_parse(v, i), *list = VAL_PATH(obj, "metadata", "finalizers");
     size_t at = 0;
-    VAL_FOR(list, f)
-    {
+    VAL_FOR (list, f) {
         if (str_is(val_str(f), name)) {
             val_remove_at(list, at);
             act_update(a, i->kind, obj, NULL);

@@ -80,8 +80,8 @@ struct labels part_labels(struct parts *p, const val *v)
 {
     size_t n = val_len(v);
     struct labels l = {n ? part_alloc(p, n * sizeof *l.at) : NULL, 0};
-    VAL_EACH(v, key, member)
-    l.at[l.n++] = (struct label){part_str(p, val_str(key)), part_str(p, val_str(member))};
+    VAL_EACH (v, key, member)
+        l.at[l.n++] = (struct label){part_str(p, val_str(key)), part_str(p, val_str(member))};
     return l;
 }
 
@@ -107,8 +107,7 @@ static void read_owners(struct parts *p, struct item *i, const val *owners)
     if (n == 0)
         return;
     i->owners = part_alloc(p, n * sizeof *i->owners);
-    VAL_FOR(owners, o)
-    {
+    VAL_FOR (owners, o) {
         struct owner *to = &i->owners[i->owner_count++];
         *to = (struct owner){
             .api_version = part_str(p, VAL_STR(o, "apiVersion")),
@@ -126,8 +125,7 @@ static void read_owners(struct parts *p, struct item *i, const val *owners)
 static unsigned read_finalizers(const val *list)
 {
     unsigned bits = 0;
-    VAL_FOR(list, f)
-    {
+    VAL_FOR (list, f) {
         if (str_is(val_str(f), "foregroundDeletion"))
             bits |= FINALIZER_FOREGROUND;
         else if (str_is(val_str(f), "orphan"))

@@ -32,8 +32,7 @@ static int64_t amount_of(struct str name, const val *v)
 
 static void tally_add(struct tally *t, const val *requests)
 {
-    VAL_EACH(requests, key, v)
-    {
+    VAL_EACH (requests, key, v) {
         int64_t *at = tally_at(t, val_str(key));
         if (at)
             *at += amount_of(val_str(key), v);
@@ -83,16 +82,14 @@ static bool is_sidecar(const val *container)
 static void read_requests(struct parts *p, struct pod *pod, const val *spec)
 {
     struct tally total = {0}, sidecars = {0}, peak = {0};
-    VAL_FOR(val_get(spec, "containers"), c)
-    {
+    VAL_FOR (val_get(spec, "containers"), c) {
         tally_add(&total, requests_of(c));
         int64_t cpu = part_quantity(VAL_PATH(c, "resources", "requests", "cpu"), true);
         int64_t memory = part_quantity(VAL_PATH(c, "resources", "requests", "memory"), false);
         pod->cpu_nonzero += cpu ? cpu : 100;
         pod->memory_nonzero += memory ? memory : 200 * (int64_t)MEBI;
     }
-    VAL_FOR(val_get(spec, "initContainers"), c)
-    {
+    VAL_FOR (val_get(spec, "initContainers"), c) {
         struct tally moment = sidecars;
         tally_add(&moment, requests_of(c));
         tally_max(&peak, &moment);
@@ -126,17 +123,15 @@ static enum pod_phase phase_of(struct str s)
 static size_t count_ports(const val *containers)
 {
     size_t n = 0;
-    VAL_FOR(containers, c)
-    n += val_len(val_get(c, "ports"));
+    VAL_FOR (containers, c)
+        n += val_len(val_get(c, "ports"));
     return n;
 }
 
 static void read_ports(struct parts *p, struct pod *pod, const val *containers)
 {
-    VAL_FOR(containers, c)
-    {
-        VAL_FOR(val_get(c, "ports"), port)
-        {
+    VAL_FOR (containers, c) {
+        VAL_FOR (val_get(c, "ports"), port) {
             struct pod_port *to = &pod->ports[pod->port_count++];
             struct str protocol = VAL_STR(port, "protocol");
             *to = (struct pod_port){
@@ -154,8 +149,7 @@ static void read_ports(struct parts *p, struct pod *pod, const val *containers)
 static void read_pod_status(struct parts *p, struct pod *pod, const val *status)
 {
     pod->phase = phase_of(VAL_STR(status, "phase"));
-    VAL_FOR(val_get(status, "conditions"), c)
-    {
+    VAL_FOR (val_get(status, "conditions"), c) {
         struct str type = VAL_STR(c, "type");
         if (str_is(type, "Ready")) {
             pod->has_ready = true;
@@ -168,15 +162,15 @@ static void read_pod_status(struct parts *p, struct pod *pod, const val *status)
     const val *ips = val_get(status, "podIPs");
     if (val_len(ips)) {
         pod->ips = part_alloc(p, val_len(ips) * sizeof *pod->ips);
-        VAL_FOR(ips, ip)
-        pod->ips[pod->ip_count++] = part_str(p, VAL_STR(ip, "ip"));
+        VAL_FOR (ips, ip)
+            pod->ips[pod->ip_count++] = part_str(p, VAL_STR(ip, "ip"));
     } else if (VAL_STR(status, "podIP").n) {
         pod->ips = part_alloc(p, sizeof *pod->ips);
         pod->ips[pod->ip_count++] = part_str(p, VAL_STR(status, "podIP"));
     }
-    VAL_FOR(val_get(status, "containerStatuses"), c)
-    if (VAL_INT(c, "restartCount") > pod->restarts)
-        pod->restarts = (int)VAL_INT(c, "restartCount");
+    VAL_FOR (val_get(status, "containerStatuses"), c)
+        if (VAL_INT(c, "restartCount") > pod->restarts)
+            pod->restarts = (int)VAL_INT(c, "restartCount");
 }
 
 struct pod *item_read_pod(struct parts *p, const val *v)
@@ -225,8 +219,7 @@ struct node *item_read_node(struct parts *p, const val *v)
     node->unschedulable = VAL_BOOL(spec, "unschedulable");
     node->pod_cidr = part_str(p, VAL_STR(spec, "podCIDR"));
     node->ready = TRUTH_ABSENT;
-    VAL_FOR(val_get(status, "conditions"), c)
-    {
+    VAL_FOR (val_get(status, "conditions"), c) {
         if (!str_is(VAL_STR(c, "type"), "Ready"))
             continue;
         struct str s = VAL_STR(c, "status");
@@ -237,12 +230,12 @@ struct node *item_read_node(struct parts *p, const val *v)
     const val *taints = val_get(spec, "taints");
     if (val_len(taints))
         node->taints = part_alloc(p, val_len(taints) * sizeof *node->taints);
-    VAL_FOR(taints, t_)
-    node->taints[node->taint_count++] = (struct taint){
-        .key = part_str(p, VAL_STR(t_, "key")),
-        .value = part_str(p, VAL_STR(t_, "value")),
-        .effect = effect_of(VAL_STR(t_, "effect")),
-        .added = part_time(val_get(t_, "timeAdded")),
-    };
+    VAL_FOR (taints, t_)
+        node->taints[node->taint_count++] = (struct taint){
+            .key = part_str(p, VAL_STR(t_, "key")),
+            .value = part_str(p, VAL_STR(t_, "value")),
+            .effect = effect_of(VAL_STR(t_, "effect")),
+            .added = part_time(val_get(t_, "timeAdded")),
+        };
     return node;
 }

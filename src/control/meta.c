@@ -7,17 +7,16 @@
 
 val *condition_find(const val *conditions, const char *type)
 {
-    VAL_FOR(conditions, c)
-    if (str_is(VAL_STR(c, "type"), type))
-        return c;
+    VAL_FOR (conditions, c)
+        if (str_is(VAL_STR(c, "type"), type))
+            return c;
     return NULL;
 }
 
 void condition_remove(val *conditions, const char *type)
 {
     size_t at = 0;
-    VAL_FOR(conditions, c)
-    {
+    VAL_FOR (conditions, c) {
         if (str_is(VAL_STR(c, "type"), type)) {
             val_remove_at(conditions, at);
             return;
@@ -45,6 +44,9 @@ bool condition_set(struct view *v, val *conditions, const char *type, const char
     if (!c) {
         c = val_new_obj(d);
         val_set_z(d, c, "type", type);
+        val_push(conditions, c);
+    } else if (update_time) {
+        condition_remove(conditions, type);
         val_push(conditions, c);
     }
     val_set_z(d, c, "status", status);
@@ -173,8 +175,7 @@ static uint32_t hash_tree(uint32_t h, const val *v)
     if (val_is_obj(v)) {
         size_t n = 0;
         val **keys = mem_alloc((val_len(v) + 1) * sizeof *keys);
-        VAL_EACH(v, key, member)
-        {
+        VAL_EACH (v, key, member) {
             (void)member;
             keys[n++] = key;
         }
@@ -189,8 +190,8 @@ static uint32_t hash_tree(uint32_t h, const val *v)
     }
     if (val_is_arr(v)) {
         h = fnv(h, "[", 1);
-        VAL_FOR(v, item)
-        h = hash_tree(h, item);
+        VAL_FOR (v, item)
+            h = hash_tree(h, item);
         return fnv(h, "]", 1);
     }
     struct buf b = {0};

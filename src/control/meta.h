@@ -7,8 +7,8 @@
 val *condition_find(const val *conditions, const char *type);
 void condition_remove(val *conditions, const char *type);
 /* Sets status, reason and message; the transition time moves when the status does. True when
- * something changed (the times alone do not count). `update_time`: keep a lastUpdateTime as
- * Deployments do. */
+ * something changed (the times alone do not count). `update_time`: as
+ * Deployments do, keep a lastUpdateTime and put what changed last at the end. */
 bool condition_set(struct view *v, val *conditions, const char *type, const char *status,
                    const char *reason, struct str message, bool update_time);
 

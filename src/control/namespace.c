@@ -45,11 +45,10 @@ static void count_kind(struct remains *r, const struct schema_kind *k, const val
     size_t n = val_len(val_get(list, "items"));
     int64_t all = (int64_t)n + VAL_INT(list, "metadata", "remainingItemCount");
     bool untouched = false;
-    VAL_FOR(val_get(list, "items"), item)
-    {
+    VAL_FOR (val_get(list, "items"), item) {
         untouched |= val_is_null(VAL_PATH(item, "metadata", "deletionTimestamp"));
-        VAL_FOR(VAL_PATH(item, "metadata", "finalizers"), f)
-        count_finalizer(r, val_str(f));
+        VAL_FOR (VAL_PATH(item, "metadata", "finalizers"), f)
+            count_finalizer(r, val_str(f));
     }
     if (n == 0)
         return;
@@ -133,8 +132,7 @@ static bool set_conditions(struct remains *r, val *conditions)
 static bool drop_finalizer(val *spec)
 {
     size_t at = 0;
-    VAL_FOR(val_get(spec, "finalizers"), f)
-    {
+    VAL_FOR (val_get(spec, "finalizers"), f) {
         if (str_is(val_str(f), "kubernetes"))
             return val_remove_at(val_get(spec, "finalizers"), at);
         at++;

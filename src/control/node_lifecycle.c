@@ -79,8 +79,7 @@ static const struct rule no_execute[] = {
 static val *taint_find(const val *taints, const char *key, const char *effect, size_t *ret_at)
 {
     *ret_at = 0;
-    VAL_FOR(taints, t)
-    {
+    VAL_FOR (taints, t) {
         if (str_is(VAL_STR(t, "key"), key) && str_is(VAL_STR(t, "effect"), effect))
             return t;
         ++*ret_at;

@@ -240,8 +240,7 @@ static size_t gather(const struct group_head *g, picture_match *match, void *arg
                      struct item **into)
 {
     size_t n = 0;
-    LIST_FOR(&g->members, at)
-    {
+    LIST_FOR (&g->members, at) {
         struct item *i = CONTAINER_OF(at, struct link, in_group)->entry->item;
         if (!match || match(arg, i))
             into[n++] = item_ref(i);

@@ -238,8 +238,8 @@ size_t queue_length(struct queue *q)
 {
     size_t n = 0;
     pthread_mutex_lock(&q->lock);
-    LIST_FOR(&q->ready, at)
-    n += at != NULL;
+    LIST_FOR (&q->ready, at)
+        n += at != NULL;
     pthread_mutex_unlock(&q->lock);
     return n;
 }

@@ -291,8 +291,7 @@ void recorder_free(struct recorder *r)
     pthread_mutex_unlock(&r->lock);
     for (size_t i = 0; i < r->thread_count; i++)
         pthread_join(r->threads[i], NULL);
-    LIST_FOR(&r->queue, at)
-    {
+    LIST_FOR (&r->queue, at) {
         struct event *e = CONTAINER_OF(at, struct event, link);
         arena_done(&e->arena);
         free(e);

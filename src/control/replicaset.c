@@ -163,8 +163,7 @@ static struct counts count_pods(struct view *v, const val *rs, const struct item
     int64_t min_ready = VAL_INT(rs, "spec", "minReadySeconds") * SECOND;
     for (size_t i = 0; i < n; i++) {
         bool all = true;
-        VAL_EACH(labels, key, value)
-        {
+        VAL_EACH (labels, key, value) {
             struct label want = {val_str(key), val_str(value)};
             all = all && labels_have(&pods[i]->labels, &(struct labels){&want, 1});
         }

@@ -16,8 +16,7 @@ struct toleration *tolerations_read(struct view *v, const val *list, size_t *ret
 {
     struct toleration *t = arena_zalloc(v->arena, (val_len(list) + 1) * sizeof *t);
     *ret_n = 0;
-    VAL_FOR(list, from)
-    {
+    VAL_FOR (list, from) {
         struct str effect = VAL_STR(from, "effect");
         t[(*ret_n)++] = (struct toleration){
             .key = VAL_STR(from, "key"),
@@ -104,9 +103,9 @@ static bool has_label(const struct item *node, struct str key, struct str *ret)
 
 static bool is_among(struct str s, const val *values)
 {
-    VAL_FOR(values, v)
-    if (str_eq(val_str(v), s))
-        return true;
+    VAL_FOR (values, v)
+        if (str_eq(val_str(v), s))
+            return true;
     return false;
 }
 
@@ -132,23 +131,21 @@ static bool match_requirement(const val *e, bool has, struct str value)
 static bool match_term(const val *term, const struct item *node)
 {
     const val *labels = val_get(term, "matchExpressions"), *fields = val_get(term, "matchFields");
-    VAL_FOR(labels, e)
-    {
+    VAL_FOR (labels, e) {
         struct str value = {0};
         bool has = has_label(node, VAL_STR(e, "key"), &value);
         if (!match_requirement(e, has, value))
             return false;
     }
-    VAL_FOR(fields, e)
-    if (!str_is(VAL_STR(e, "key"), "metadata.name") || !match_requirement(e, true, node->name))
-        return false;
+    VAL_FOR (fields, e)
+        if (!str_is(VAL_STR(e, "key"), "metadata.name") || !match_requirement(e, true, node->name))
+            return false;
     return val_len(labels) + val_len(fields) > 0;
 }
 
 static const char *check_affinity(const struct needs *n, const struct item *node)
 {
-    VAL_EACH(val_get(n->spec, "nodeSelector"), key, want)
-    {
+    VAL_EACH (val_get(n->spec, "nodeSelector"), key, want) {
         struct str value;
         if (!has_label(node, val_str(key), &value) || !str_eq(value, val_str(want)))
             return AFFINITY;
@@ -157,20 +154,20 @@ static const char *check_affinity(const struct needs *n, const struct item *node
                                    "requiredDuringSchedulingIgnoredDuringExecution");
     if (val_is_null(required))
         return NULL;
-    VAL_FOR(val_get(required, "nodeSelectorTerms"), term)
-    if (match_term(term, node))
-        return NULL;
+    VAL_FOR (val_get(required, "nodeSelectorTerms"), term)
+        if (match_term(term, node))
+            return NULL;
     return AFFINITY;
 }
 
 static int preference_of(const struct needs *n, const struct item *node)
 {
     int sum = 0;
-    VAL_FOR(VAL_PATH(n->spec, "affinity", "nodeAffinity",
-                     "preferredDuringSchedulingIgnoredDuringExecution"),
-            p)
-    if (match_term(val_get(p, "preference"), node))
-        sum += (int)VAL_INT(p, "weight");
+    VAL_FOR (VAL_PATH(n->spec, "affinity", "nodeAffinity",
+                      "preferredDuringSchedulingIgnoredDuringExecution"),
+             p)
+        if (match_term(val_get(p, "preference"), node))
+            sum += (int)VAL_INT(p, "weight");
     return sum;
 }
 

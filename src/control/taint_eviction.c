@@ -35,8 +35,7 @@ static int64_t leaves_at(struct view *v, const struct item *node, const val *lis
             continue;
         bool tolerated = false;
         size_t at = 0;
-        VAL_FOR(list, from)
-        {
+        VAL_FOR (list, from) {
             if (!toleration_covers(&t[at++], taint))
                 continue;
             tolerated = true;
