@@ -98,12 +98,12 @@ const struct schema *schema_find(struct str name);
 
 const struct schema_field *schema_field(const struct schema *s, struct str name);
 
-/* Decoding rules of encoding/json with upstream's field validation. `schema_check` walks v and
- * reports what a Go decoder would: wrong types are an error (400, "json: cannot unmarshal string
- * into Go struct field …" as upstream words it, in err->message); unknown and duplicate fields are
- * collected into `strict` in upstream's words (`unknown field "spec.foo"`, `duplicate field
- * "spec.a"`), one line each, and pruned from v. Null members of non-pointer fields are dropped as
- * Go's zero values. */
+/* Decodes as encoding/json does with upstream's field validation. Wrong types are an error (400,
+ * "json: cannot unmarshal string into Go struct field …", what upstream has behind `cannot be
+ * handled as a Pod: `). Unknown and duplicate fields are pruned from v and, unless `strict` is
+ * NULL, added to it one a line (`unknown field "spec.foo"`, `duplicate field "spec.a"`); upstream
+ * joins them with ", " behind "strict decoding error: ". Null members are dropped; quantities,
+ * times, durations and base64 take their canonical form. */
 int schema_check(const struct schema *s, struct doc *d, val *v, struct buf *strict,
                  struct err *err);
 
@@ -122,9 +122,11 @@ void schema_default(const struct schema *s, struct doc *d, val *v);
 void schema_validate(const struct schema *s, const val *v, const char *path, struct doc *d,
                      val *causes);
 
-/* Kubernetes protobuf (k8s\0 envelope with runtime.Unknown). Decoding gives the JSON form;
- * `ret_type` receives {apiVersion, kind} of the envelope. Limits as in val.h. Encoding is the
- * reverse; both follow Go's generated marshalers (field order, map key order). */
+/* Kubernetes protobuf: an envelope ("k8s", NUL, runtime.Unknown) around the message.
+ * schema_proto_type opens it: the answers are views of body. Decoding gives the JSON form, as
+ * schema_normalize leaves it, with the envelope's apiVersion and kind. Encoding is the reverse,
+ * byte for byte what Go's generated marshalers write. Limits: DOC_MAX_BYTES, 200 levels, 500,000
+ * values; times outside the years 1678 to 2261 are refused. */
 int schema_decode_proto(const struct schema *s, struct doc *d, struct str body, val **ret,
                         struct err *err);
 int schema_proto_type(struct str body, struct str *ret_api_version, struct str *ret_kind,
