@@ -177,7 +177,7 @@ static int eq_in_order(const val *a, const val *b)
     if (val_len(a) != val_len(b))
         return -1;
     struct val_walk walk_a = val_walk_obj(a), walk_b = val_walk_obj(b);
-    val *key_a, *key_b, *value_a, *value_b;
+    val *key_a, *key_b, *value_a, *value_b = NULL;
     while ((key_a = val_walk_next_key(&walk_a, &value_a))) {
         key_b = val_walk_next_key(&walk_b, &value_b);
         if (!str_eq(val_str(key_a), val_str(key_b)))
