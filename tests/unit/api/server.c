@@ -6,12 +6,17 @@
 
 void server_start(struct server *s)
 {
+    server_start_pki(s, NULL);
+}
+
+void server_start_pki(struct server *s, const struct pki *pki)
+{
     struct err err;
     strcpy(s->dir, "/tmp/tutti-api-test-XXXXXX");
     CHECK(mkdtemp(s->dir));
     struct store_config store = {.dir = s->dir, .no_sync = true, .map_bytes = 1 << 28};
     CHECK_OK(store_open(&store, &s->store, &err), &err);
-    struct api_config api = {.store = s->store, .data_dir = s->dir};
+    struct api_config api = {.store = s->store, .data_dir = s->dir, .pki = pki};
     CHECK_OK(api_new(&api, &s->api, &err), &err);
 }
 

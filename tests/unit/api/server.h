@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/call.h"
+#include "api/pki.h"
 #include "test.h"
 
 struct server {
@@ -23,6 +24,7 @@ struct ask {
 };
 
 void server_start(struct server *s);
+void server_start_pki(struct server *s, const struct pki *pki); /* borrowed; NULL: none */
 void server_stop(struct server *s);
 /* Served on this thread as a member of system:masters; the answer's body is the caller's. */
 struct answer server_ask(struct server *s, const struct ask *ask);
