@@ -42,7 +42,8 @@ static int64_t write_seconds(int64_t ns, char ret[TIME_TEXT])
     date_of(days, &year, &month, &day);
     snprintf(ret, TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year, month, day,
              (int)(of_day / 3600), (int)(of_day / 60 % 60), (int)(of_day % 60));
-    return ns - seconds * SECOND;
+    int64_t rest = ns % SECOND;
+    return rest < 0 ? rest + SECOND : rest;
 }
 
 void time_write(int64_t ns, char ret[TIME_TEXT])
