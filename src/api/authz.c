@@ -83,6 +83,7 @@ static const struct rule node_rules[] = {
     {"storage.k8s.io", "csinodes", "create"},
     {"storage.k8s.io", "csinodes", "get update patch delete", .own = true},
     {"node.k8s.io", "runtimeclasses", "get list watch"},
+    {"networking.k8s.io", "servicecidrs", "get list watch"},
 };
 
 static bool rule_fits(const struct rule *r, const struct authz_attributes *a, struct str resource)

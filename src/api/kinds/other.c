@@ -117,6 +117,47 @@ static void networkpolicy_row(struct strategy_ctx *c, const val *obj, struct doc
     cell_age(c, d, cells, obj);
 }
 
+static const struct schema_column servicecidr_columns[] = {
+    COLUMN_NAME,
+    COLUMN("CIDRs"),
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+static void servicecidr_row(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells)
+{
+    struct buf b = {0};
+    VAL_FOR (VAL_PATH(obj, "spec", "cidrs"), cidr) {
+        buf_printf(&b, "%s%.*s", b.n ? "," : "", STR_ARG(val_str(cidr)));
+    }
+    cell_name(d, cells, obj);
+    cell_s(d, cells, buf_str(&b));
+    cell_age(c, d, cells, obj);
+    buf_done(&b);
+}
+
+static const struct schema_column ipaddress_columns[] = {
+    COLUMN_NAME,
+    COLUMN("ParentRef"),
+    COLUMN_AGE,
+    COLUMN_END,
+};
+
+/* "services/default/kubernetes" */
+static void ipaddress_row(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells)
+{
+    const val *parent = VAL_PATH(obj, "spec", "parentRef");
+    struct str group = VAL_STR(parent, "group"), ns = VAL_STR(parent, "namespace");
+    cell_name(d, cells, obj);
+    if (parent)
+        cell_f(d, cells, "%.*s%s%.*s%s%.*s/%.*s", STR_ARG(VAL_STR(parent, "resource")),
+               group.n ? "." : "", STR_ARG(group), ns.n ? "/" : "", STR_ARG(ns),
+               STR_ARG(VAL_STR(parent, "name")));
+    else
+        cell_z(d, cells, "<none>");
+    cell_age(c, d, cells, obj);
+}
+
 /* --- storage --- */
 /* helper.GetAccessModesAsString */
 static void cell_modes(struct doc *d, val *cells, const val *modes)
@@ -399,6 +440,9 @@ const struct strategy other_strategies[] = {
          .unconditional_update = true),
     KIND("networking.k8s.io", "networkpolicies", TABLE(networkpolicy), .spec_generation = true,
          .unconditional_update = true),
+    KIND("networking.k8s.io", "servicecidrs", TABLE(servicecidr), .has_status = true,
+         .spec_generation = true, .unconditional_update = true),
+    KIND("networking.k8s.io", "ipaddresses", TABLE(ipaddress), .unconditional_update = true),
     KIND("", "persistentvolumes", TABLE(pv), .has_status = true, .unconditional_update = true,
          .return_deleted = true),
     KIND("", "persistentvolumeclaims", TABLE(pvc), .has_status = true, .unconditional_update = true,
@@ -427,6 +471,10 @@ const struct strategy other_strategies[] = {
     KIND("admissionregistration.k8s.io", "validatingwebhookconfigurations", TABLE(webhook),
          .spec_generation = true),
     KIND("admissionregistration.k8s.io", "mutatingwebhookconfigurations", TABLE(webhook),
+         .spec_generation = true),
+    KIND("admissionregistration.k8s.io", "validatingadmissionpolicies", .has_status = true,
+         .spec_generation = true),
+    KIND("admissionregistration.k8s.io", "validatingadmissionpolicybindings",
          .spec_generation = true),
     KIND("apiextensions.k8s.io", "customresourcedefinitions", .spec_generation = true,
          .has_status = true),

@@ -199,7 +199,16 @@ static int self_rules(struct strategy_ctx *c, val *obj, struct err *err)
     return 0;
 }
 
+/* The old way to bind, superseded by pods/NAME/binding. */
+static int refuse_binding(struct strategy_ctx *c, val *obj, struct err *err)
+{
+    (void)c, (void)obj;
+    return err_set(err, 405, "MethodNotAllowed",
+                   "the server does not allow this method on the requested resource");
+}
+
 const struct strategy review_strategies[] = {
+    {.group = "", .resource = "bindings", .review = refuse_binding},
     {.group = "authorization.k8s.io",
      .resource = "selfsubjectaccessreviews",
      .review = self_access},
