@@ -54,9 +54,10 @@ static struct slot *choose(struct pass *p, const struct needs *n, const struct i
     struct slot *best = NULL;
     int64_t most = -1;
     const char *reasons[1];
+    bool lasting;
     for (size_t k = 0; k < p->slot_count; k++) {
         size_t i = (k + p->turn) % p->slot_count;
-        if (n->verdict[i] || filter_dynamic(p, pod, &p->slots[i], reasons, 1))
+        if (n->verdict[i] || filter_dynamic(p, pod, &p->slots[i], reasons, 1, &lasting))
             continue;
         int64_t points = score(n, pod, &p->slots[i], i);
         if (points > most) {
@@ -147,19 +148,20 @@ static struct str explain(struct pass *p, const struct needs *n, const struct it
     for (size_t i = 0; i < p->slot_count; i++) {
         const char *reasons[MAX_REASONS];
         size_t count = 1;
+        bool lasting = true;
         if (n->verdict[i])
             reasons[0] = n->verdict[i];
         else
-            count = filter_dynamic(p, pod, &p->slots[i], reasons, MAX_REASONS);
+            count = filter_dynamic(p, pod, &p->slots[i], reasons, MAX_REASONS, &lasting);
         for (size_t r = 0; r < count; r++)
             count_reason(&why, reasons[r]);
-        count_reason(&preemption, count && reason_is_lasting(reasons[0])
-                                      ? "Preemption is not helpful for scheduling"
-                                      : "No preemption victims found for incoming pod");
+        count_reason(&preemption, lasting ? "Preemption is not helpful for scheduling"
+                                          : "No preemption victims found for incoming pod");
     }
     struct buf b = {0};
     write_histogram(p, &why, &b);
-    buf_puts(&b, " preemption: ");
+    /* The words of the plugins that could have made room: device claims, then preemption. */
+    buf_puts(&b, " no new claims to deallocate, preemption: ");
     write_histogram(p, &preemption, &b);
     struct str text = arena_dup(p->v->arena, buf_str(&b));
     buf_done(&b);

@@ -48,9 +48,9 @@ const struct taint *taint_untolerated(const struct item *node, const struct tole
 
 /* Fills in verdicts and preferences. */
 void filter_static(struct pass *p, struct needs *n);
-/* Why the pod does not fit now; at most `max` reasons, 0: it fits. */
+/* Why the pod does not fit now; at most `max` (one or more) reasons, 0: it fits. *ret_lasting: it
+ * would not fit on the empty node either, so that preemption cannot help. */
 size_t filter_dynamic(struct pass *p, const struct item *pod, const struct slot *s,
-                      const char **reasons, size_t max);
-bool reason_is_lasting(const char *reason); /* preemption would not help */
+                      const char **reasons, size_t max, bool *ret_lasting);
 
 int64_t score(const struct needs *n, const struct item *pod, const struct slot *s, size_t at);

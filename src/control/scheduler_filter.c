@@ -2,13 +2,9 @@
 #include "control/scheduler.h"
 
 static const char *const UNSCHEDULABLE = "node(s) were unschedulable";
+static const char *const TAINTS = "node(s) had untolerated taint(s)";
 static const char *const AFFINITY = "node(s) didn't match Pod's node affinity/selector";
 static const char *const PORTS = "node(s) didn't have free ports for the requested pod ports";
-
-bool reason_is_lasting(const char *reason)
-{
-    return str_starts(str_of(reason), STR("node(s)")) && !str_is(str_of(reason), PORTS);
-}
 
 /* --- taints --- */
 
@@ -64,20 +60,16 @@ static bool keeps_out(enum taint_effect e)
     return e != TAINT_PREFER_NO_SCHEDULE;
 }
 
-static const char *check_taints(struct view *v, const struct needs *n, const struct item *node)
+static const char *check_taints(const struct needs *n, const struct item *node)
 {
     static const struct taint not_ready = {.key = STR_INIT("node.kubernetes.io/not-ready")};
-    const struct taint *bad =
-        taint_untolerated(node, n->tolerations, n->toleration_count, keeps_out);
+    if (taint_untolerated(node, n->tolerations, n->toleration_count, keeps_out))
+        return TAINTS;
     /* A node is tainted a moment after it turned unready. */
-    if (!bad && node->node->ready != TRUTH_TRUE &&
+    if (node->node->ready != TRUTH_TRUE &&
         !is_tolerated(&not_ready, n->tolerations, n->toleration_count))
-        bad = &not_ready;
-    if (!bad)
-        return NULL;
-    return arena_printf(v->arena, "node(s) had untolerated taint {%.*s: %.*s}", STR_ARG(bad->key),
-                        STR_ARG(bad->value))
-        .p;
+        return TAINTS;
+    return NULL;
 }
 
 static const char *check_unschedulable(const struct needs *n, const struct item *node)
@@ -191,7 +183,7 @@ void filter_static(struct pass *p, struct needs *n)
         const struct item *node = p->slots[i].item;
         const char *why = check_unschedulable(n, node);
         if (!why)
-            why = check_taints(p->v, n, node);
+            why = check_taints(n, node);
         if (!why)
             why = check_affinity(n, node);
         n->verdict[i] = why;
@@ -253,27 +245,42 @@ static int64_t other_used(struct pass *p, const struct slot *s, struct str name)
     return sum;
 }
 
+struct verdicts {
+    const char **reasons;
+    size_t n, max;
+    bool lasting;
+};
+
+static void check_amount(struct verdicts *to, int64_t ask, int64_t has, int64_t used,
+                         const char *reason)
+{
+    if (ask <= 0 || ask <= has - used || to->n == to->max)
+        return;
+    to->reasons[to->n++] = reason;
+    to->lasting |= ask > has;
+}
+
 size_t filter_dynamic(struct pass *p, const struct item *pod, const struct slot *s,
-                      const char **reasons, size_t max)
+                      const char **reasons, size_t max, bool *ret_lasting)
 {
     const struct amounts *ask = &pod->pod->requests, *has = &s->item->node->allocatable;
-    size_t n = 0;
+    struct verdicts to = {.reasons = reasons, .max = max};
+    *ret_lasting = false;
     if (pod->pod->host_ports && port_taken(p, pod, s)) {
-        reasons[n++] = PORTS;
-        return n;
+        reasons[0] = PORTS;
+        return 1;
     }
-    if (s->used.pods + 1 > s->item->node->pods && n < max)
-        reasons[n++] = "Too many pods";
-    if (ask->cpu > 0 && ask->cpu > has->cpu - s->used.cpu && n < max)
-        reasons[n++] = "Insufficient cpu";
-    if (ask->memory > 0 && ask->memory > has->memory - s->used.memory && n < max)
-        reasons[n++] = "Insufficient memory";
-    if (ask->ephemeral > 0 && ask->ephemeral > has->ephemeral - s->used.ephemeral && n < max)
-        reasons[n++] = "Insufficient ephemeral-storage";
-    for (size_t i = 0; i < ask->other_count && n < max; i++) {
+    if (s->used.pods + 1 > s->item->node->pods)
+        reasons[to.n++] = "Too many pods";
+    check_amount(&to, ask->cpu, has->cpu, s->used.cpu, "Insufficient cpu");
+    check_amount(&to, ask->memory, has->memory, s->used.memory, "Insufficient memory");
+    check_amount(&to, ask->ephemeral, has->ephemeral, s->used.ephemeral,
+                 "Insufficient ephemeral-storage");
+    for (size_t i = 0; i < ask->other_count; i++) {
         struct str name = ask->other[i].name;
-        if (ask->other[i].value > other_of(has, name) - other_used(p, s, name))
-            reasons[n++] = arena_printf(p->v->arena, "Insufficient %.*s", STR_ARG(name)).p;
+        check_amount(&to, ask->other[i].value, other_of(has, name), other_used(p, s, name),
+                     arena_printf(p->v->arena, "Insufficient %.*s", STR_ARG(name)).p);
     }
-    return n;
+    *ret_lasting = to.lasting;
+    return to.n;
 }
