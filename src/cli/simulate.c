@@ -47,7 +47,7 @@ struct fake_node {
     unsigned next;
 };
 
-enum task { TASK_REGISTER, TASK_STATUS, TASK_RENEW, TASK_START, TASK_END, TASK_REMOVE };
+enum task { TASK_REGISTER, TASK_STATUS, TASK_RENEW, TASK_START, TASK_READY, TASK_END, TASK_REMOVE };
 
 struct job {
     int64_t due;
@@ -312,13 +312,13 @@ static val *container_statuses(struct sim *s, struct doc *d, const val *pod, con
     return list;
 }
 
-static val *pod_status(struct sim *s, struct doc *d, const val *pod, const char *phase,
-                       const char *end, int64_t code)
+/* A patch with the pod's conditions; end: NULL while it runs. */
+static val *pod_conditions(struct sim *s, struct doc *d, const val *pod, const char *end,
+                           int64_t code)
 {
     val *patch = val_new_obj(d);
     val_set_s(d, val_ensure_obj(d, patch, "metadata"), "uid", VAL_STR(pod, "metadata", "uid"));
     val *status = val_ensure_obj(d, patch, "status");
-    val_set_z(d, status, "phase", phase);
     val *conditions = val_ensure_arr(d, status, "conditions");
     const char *why = !end ? NULL : code ? "PodFailed" : "PodCompleted";
     push_condition(s, d, conditions, "PodReadyToStartContainers", end ? "False" : "True", NULL);
@@ -326,6 +326,14 @@ static val *pod_status(struct sim *s, struct doc *d, const val *pod, const char 
     push_condition(s, d, conditions, "Ready", end ? "False" : "True", why);
     push_condition(s, d, conditions, "ContainersReady", end ? "False" : "True", why);
     push_condition(s, d, conditions, "PodScheduled", "True", NULL);
+    return patch;
+}
+
+static val *pod_status(struct sim *s, struct doc *d, const val *pod, const char *phase,
+                       const char *end, int64_t code)
+{
+    val *patch = pod_conditions(s, d, pod, end, code), *status = val_get(patch, "status");
+    val_set_z(d, status, "phase", phase);
     val_set(d, status, "containerStatuses", container_statuses(s, d, pod, end, code));
     return patch;
 }
@@ -436,6 +444,16 @@ static int start_pod(struct sim *s, struct fake_node *n, struct obj *o, struct e
     return done_or_gone(failed, err);
 }
 
+static int ready_pod(struct sim *s, struct obj *o, struct err *err)
+{
+    struct doc d = {0};
+    doc_init(&d);
+    val *pod = obj_parse(o, &d);
+    int failed = patch_pod(s, o, pod_conditions(s, &d, pod, NULL, 0), &d, err);
+    doc_done(&d);
+    return done_or_gone(failed, err);
+}
+
 static int end_pod(struct sim *s, struct obj *o, struct err *err)
 {
     struct doc d = {0};
@@ -483,6 +501,8 @@ static int perform(struct sim *s, const struct job *j, struct err *err)
         return 0;
     case TASK_START:
         return start_pod(s, j->node, j->pod, err);
+    case TASK_READY:
+        return ready_pod(s, j->pod, err);
     case TASK_END:
         return end_pod(s, j->pod, err);
     case TASK_REMOVE:
@@ -531,6 +551,14 @@ static void pod_gone(struct sim *s, struct fake_node *n, struct obj *o, const va
     pthread_mutex_unlock(&s->lock);
 }
 
+static bool is_ready(const val *pod)
+{
+    VAL_FOR (VAL_PATH(pod, "status", "conditions"), c)
+        if (str_is(VAL_STR(c, "type"), "Ready"))
+            return str_is(VAL_STR(c, "status"), "True");
+    return false;
+}
+
 static void pod_seen(struct sim *s, struct fake_node *n, struct obj *old, struct obj *o,
                      const val *pod)
 {
@@ -540,9 +568,12 @@ static void pod_seen(struct sim *s, struct fake_node *n, struct obj *old, struct
     struct job j = {.due = mono_ms(s->world), .node = n};
     if (!val_is_null(VAL_PATH(pod, "metadata", "deletionTimestamp"))) {
         j.task = TASK_REMOVE;
-    } else if (str_is(VAL_STR(pod, "status", "phase"), "Running") && !old) {
-        plan_end(s, n, o, pod); /* it was started by a simulator before this one */
-        return;
+    } else if (str_is(VAL_STR(pod, "status", "phase"), "Running")) {
+        if (!old) /* it was started by a simulator before this one */
+            plan_end(s, n, o, pod);
+        if (is_ready(pod))
+            return;
+        j.task = TASK_READY; /* the node was found silent in between */
     } else if (!ip.n && str_is(VAL_STR(pod, "status", "phase"), "Pending") &&
                begin_once(s, obj_uid(o))) {
         j.task = TASK_START;
