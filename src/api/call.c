@@ -214,7 +214,7 @@ static call_fn *find_handler(const struct call *c)
         return subresource_handler(c);
     const char *verb = c->route.verb;
     if (!c->kind->stored)
-        return strcmp(verb, "create") == 0 ? handle_review : NULL;
+        return strcmp(verb, "create") == 0 && c->kind->s->review ? handle_review : NULL;
     bool named = c->route.name.n != 0;
     bool watched_name = named && strcmp(verb, "watch") == 0;
     bool wants_name =
@@ -286,8 +286,7 @@ static void answer(struct call *c)
         headers[n++] = (struct http_header){STR("cache-control"), STR("no-cache, private")};
         for (size_t i = 0; i < c->header_count; i++)
             headers[n++] = c->headers[i];
-        VAL_FOR(c->warnings, w)
-        {
+        VAL_FOR (c->warnings, w) {
             struct buf b = {0};
             val_write_json(w, &b);
             if (n < ARRAY_LEN(headers))

@@ -49,7 +49,6 @@ struct api_loop {
     struct loop *loop;
     struct hub *hub;
     struct relay_pool *relays;
-    struct list calls; /* watches and relays that hold an exchange */
 
     pthread_mutex_t lock; /* the counters: written here, read by /metrics anywhere */
     struct map counters;  /* "verb|group|version|resource|subresource|code" */
@@ -74,10 +73,13 @@ void hub_drain(struct hub *h); /* any thread: ends all watches, soon */
 struct watcher;
 
 /* Where a watch's frames go: an HTTP exchange, or a function of this process. On the hub's loop. */
+#define WATCH_SINK_GONE SIZE_MAX
+
 struct watch_sink {
     void (*start)(void *arg, struct watcher *w);
-    size_t (*write)(void *arg, struct bytes *frame); /* the bytes that wait for the reader */
-    void (*end)(void *arg);                          /* the watch is over; not after watch_close */
+    /* The bytes that wait for the reader, or WATCH_SINK_GONE when it wants no more. */
+    size_t (*write)(void *arg, struct bytes *frame);
+    void (*end)(void *arg); /* the watch is over; not after watch_close */
     void *arg;
 };
 void watch_close(struct watcher *w); /* the reader went away */

@@ -54,8 +54,8 @@ static void deliver(struct hub *h, struct store_batch *b)
         struct store_event *e = &b->events[i];
         struct hub_bucket *bucket = map_get(&h->buckets, kind_prefix(e->key));
         if (bucket)
-            LIST_FOR(&bucket->watchers, it)
-        watcher_event(CONTAINER_OF(it, struct watcher, link), e);
+            LIST_FOR (&bucket->watchers, it)
+                watcher_event(CONTAINER_OF(it, struct watcher, link), e);
         if (e->revision > h->revision)
             h->revision = e->revision;
     }
@@ -65,8 +65,8 @@ static void each_watcher(struct hub *h, void (*fn)(struct hub *h, struct watcher
 {
     for (struct map_entry *e = NULL; (e = map_next(&h->buckets, e));) {
         struct hub_bucket *bucket = e->value;
-        LIST_FOR(&bucket->watchers, it)
-        fn(h, CONTAINER_OF(it, struct watcher, link));
+        LIST_FOR (&bucket->watchers, it)
+            fn(h, CONTAINER_OF(it, struct watcher, link));
     }
 }
 

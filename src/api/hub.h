@@ -11,9 +11,10 @@ struct watcher {
     struct selection selection;
     struct str scope; /* key prefix: the kind's, or one namespace of it */
     int64_t since;    /* the revision up to which it has been told everything */
-    bool bookmarks, columns_sent, over;
+    bool bookmarks, columns_sent;
     int64_t bookmark_ms; /* when the last one was sent */
     size_t bound;        /* more bytes waiting than this: the reader is too slow */
+    size_t waiting;      /* as the last write said */
     struct watch_sink sink;
     struct loop_timer timeout;
 };
@@ -26,6 +27,7 @@ struct hub_bucket { /* the watchers of one kind */
 /* The revision up to which the loop has seen all events. */
 int64_t hub_revision(const struct hub *h);
 void hub_add(struct hub *h, struct watcher *w);
-void watcher_event(struct watcher *w, struct store_event *e);
-void watcher_bookmark(struct watcher *w, int64_t revision, bool initial_end);
+/* false: the watcher is gone, as its reader was gone or too slow. */
+bool watcher_event(struct watcher *w, struct store_event *e);
+bool watcher_bookmark(struct watcher *w, int64_t revision, bool initial_end);
 void watcher_end(struct watcher *w); /* tells the sink, frees */

@@ -60,8 +60,18 @@ struct client_stream {
     struct loop_msg open_msg, close_msg;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool closed, over; /* over: `closed` was called, nothing follows */
+    bool closed;
+    bool over;       /* `closed` was called, nothing follows */
+    bool delivering; /* inside of the reader's data callback … */
+    bool abandoned;  /* … which closed the stream: freed when the watch has ended */
 };
+
+static void stream_free(struct client_stream *s)
+{
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->changed);
+    free(s);
+}
 
 static void stream_over(struct client_stream *s, const struct err *err)
 {
@@ -81,14 +91,19 @@ static void sink_start(void *arg, struct watcher *w)
 static size_t sink_write(void *arg, struct bytes *frame)
 {
     struct client_stream *s = arg;
-    if (!s->over)
-        s->events.data(s->events.arg, bytes_str(frame));
-    return 0;
+    s->delivering = true;
+    s->events.data(s->events.arg, bytes_str(frame));
+    s->delivering = false;
+    return s->abandoned ? WATCH_SINK_GONE : 0;
 }
 
 static void sink_end(void *arg)
 {
-    stream_over(arg, NULL);
+    struct client_stream *s = arg;
+    if (s->abandoned)
+        stream_free(s);
+    else
+        stream_over(s, NULL);
 }
 
 /* The call ended without becoming a watch. */
@@ -114,6 +129,11 @@ static void open_on_feeder(struct loop_msg *m)
     struct client_stream *s = CONTAINER_OF(m, struct client_stream, open_msg);
     struct call *c = s->call;
     s->call = NULL;
+    if (s->abandoned) {
+        call_free(c);
+        stream_free(s);
+        return;
+    }
     c->at = s->p->api->feeder;
     call_serve(c);
 }
@@ -163,8 +183,12 @@ static void close_on_feeder(struct loop_msg *m)
 static void inproc_stream_close(void *self, struct client_stream *s)
 {
     struct inproc *p = self;
-    if (pthread_equal(pthread_self(), p->api->feeder_thread)) {
-        close_now(s); /* from one of its own callbacks */
+    if (pthread_equal(pthread_self(), p->api->feeder_thread)) { /* in a callback of some stream */
+        if (s->delivering || s->call) {
+            s->over = s->abandoned = true;
+            return;
+        }
+        close_now(s);
     } else {
         s->close_msg.fn = close_on_feeder;
         loop_post(p->api->feeder_loop, &s->close_msg);
@@ -173,9 +197,7 @@ static void inproc_stream_close(void *self, struct client_stream *s)
             pthread_cond_wait(&s->changed, &s->lock);
         pthread_mutex_unlock(&s->lock);
     }
-    pthread_mutex_destroy(&s->lock);
-    pthread_cond_destroy(&s->changed);
-    free(s);
+    stream_free(s);
 }
 
 static void inproc_free(void *self)

@@ -43,7 +43,7 @@ void kinds_init(struct kinds *ks)
         struct kind *k = &ks->all[i];
         k->k = sk;
         k->s = strategy_of(sk);
-        k->stored = k->s->review == NULL;
+        k->stored = k->s->review == NULL && kind_has_verb(k, "get");
         k->api_version = *sk->group ? arena_printf(&ks->arena, "%s/%s", sk->group, sk->version)
                                     : str_of(sk->version);
         k->group_resource = *sk->group ? arena_printf(&ks->arena, "%s.%s", sk->resource, sk->group)

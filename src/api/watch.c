@@ -36,7 +36,8 @@ static bool send(struct watcher *w, struct bytes *frame)
 {
     size_t waiting = w->sink.write(w->sink.arg, frame);
     bytes_unref(frame);
-    if (waiting <= w->bound)
+    w->waiting = waiting;
+    if (waiting != WATCH_SINK_GONE && waiting <= w->bound)
         return true;
     watcher_end(w);
     return false;
@@ -68,13 +69,13 @@ static struct bytes *object_frame(struct watcher *w, const char *type, struct st
     return frame;
 }
 
-void watcher_event(struct watcher *w, struct store_event *e)
+bool watcher_event(struct watcher *w, struct store_event *e)
 {
     if (e->revision <= w->since || !str_starts(e->key, w->scope))
-        return;
+        return true;
     enum watch_type type = event_type(e, w->call->kind, &w->selection);
     if (type == WATCH_NONE)
-        return;
+        return true;
     struct bytes *frame;
     if (w->call->form == FORM_TABLE) {
         struct buf b = {0};
@@ -84,11 +85,10 @@ void watcher_event(struct watcher *w, struct store_event *e)
     } else {
         frame = event_frame(e, type, w->call->form);
     }
-    if (frame)
-        send(w, frame);
+    return !frame || send(w, frame);
 }
 
-void watcher_bookmark(struct watcher *w, int64_t revision, bool initial_end)
+bool watcher_bookmark(struct watcher *w, int64_t revision, bool initial_end)
 {
     struct buf b = {0};
     if (w->call->form == FORM_METADATA)
@@ -106,18 +106,15 @@ void watcher_bookmark(struct watcher *w, int64_t revision, bool initial_end)
     w->bookmark_ms = loop_now_ms(w->call->at->loop);
     struct bytes *frame = frame_new("BOOKMARK", buf_str(&b));
     buf_done(&b);
-    send(w, frame);
+    return send(w, frame);
 }
 
 static void on_timeout(struct loop_timer *t)
 {
     struct watcher *w = CONTAINER_OF(t, struct watcher, timeout);
-    if (w->bookmarks) {
-        int64_t revision = hub_revision(w->hub);
-        w->bound = SIZE_MAX;
-        watcher_bookmark(w, revision, false);
-    }
-    watcher_end(w);
+    w->bound = SIZE_MAX;
+    if (!w->bookmarks || watcher_bookmark(w, hub_revision(w->hub), false))
+        watcher_end(w);
 }
 
 /* --- where it begins --- */
@@ -183,11 +180,11 @@ static void send_error(struct watcher *w, const struct err *why)
     struct bytes *frame = frame_new("ERROR", str_head(buf_str(&b), b.n - 1));
     buf_done(&b);
     w->bound = SIZE_MAX;
-    send(w, frame);
-    watcher_end(w);
+    if (send(w, frame))
+        watcher_end(w);
 }
 
-/* Everything that is there, at one revision. */
+/* Everything that is there, at one revision. 0, -1, or 1: the watcher is gone. */
 static int send_state(struct watcher *w, const struct watch_plan *p, struct err *err)
 {
     struct call *c = w->call;
@@ -198,22 +195,22 @@ static int send_state(struct watcher *w, const struct watch_plan *p, struct err 
     struct store_iter *it = store_range(snap, w->scope, end);
     struct store_kv kv;
     w->bound = SIZE_MAX;
-    size_t waiting = 0;
-    while (store_next(it, &kv)) {
+    bool alive = true;
+    while (alive && store_next(it, &kv)) {
         if (!selection_match(&w->selection, c->kind, kv.key, kv.value))
             continue;
         struct bytes *frame = object_frame(w, "ADDED", kv.value);
-        if (!frame)
-            continue;
-        waiting = w->sink.write(w->sink.arg, frame);
-        bytes_unref(frame);
+        alive = !frame || send(w, frame);
     }
     store_iter_free(it);
-    w->since = store_snap_revision(snap);
+    int64_t revision = store_snap_revision(snap);
     store_snap_end(snap);
-    if (p->initial_end)
-        watcher_bookmark(w, w->since, true);
-    w->bound = waiting + SLOW_BYTES;
+    if (!alive)
+        return 1;
+    w->since = revision;
+    if (p->initial_end && !watcher_bookmark(w, revision, true))
+        return 1;
+    w->bound = w->waiting + SLOW_BYTES;
     return 0;
 }
 
@@ -227,10 +224,13 @@ static int send_history(struct watcher *w, struct err *err)
                       err) != 0)
         return -1;
     w->bound = SIZE_MAX;
-    for (size_t i = 0; batch && i < batch->count; i++)
-        watcher_event(w, &batch->events[i]);
-    w->bound = SLOW_BYTES * 4;
+    bool alive = true;
+    for (size_t i = 0; batch && alive && i < batch->count; i++)
+        alive = watcher_event(w, &batch->events[i]);
     store_batch_unref(batch);
+    if (!alive)
+        return 1;
+    w->bound = w->waiting + SLOW_BYTES;
     return 0;
 }
 
@@ -243,14 +243,13 @@ struct http_sink {
 static size_t http_sink_write(void *arg, struct bytes *frame)
 {
     struct http_sink *s = arg;
-    return s->x ? http_write(s->x, frame) : 0;
+    return http_write(s->x, frame);
 }
 
 static void http_sink_end(void *arg)
 {
     struct http_sink *s = arg;
-    if (s->x)
-        http_end(s->x);
+    http_end(s->x);
     free(s);
 }
 
@@ -266,7 +265,6 @@ static void http_sink_start(void *arg, struct watcher *w)
 static void http_sink_closed(void *arg)
 {
     struct http_sink *s = arg;
-    s->x = NULL;
     watch_close(s->w);
     free(s);
 }
@@ -322,10 +320,8 @@ enum call_next handle_watch(struct call *c)
     w->sink = c->x ? http_sink(c) : *c->sink;
     hub_add(w->hub, w);
     w->sink.start(w->sink.arg, w);
-    if ((p.state ? send_state(w, &p, &err) : send_history(w, &err)) != 0) {
-        send_error(w, &err);
-        return CALL_TAKEN;
-    }
     loop_timer_set(c->at->loop, &w->timeout, timeout_ms(c), on_timeout);
+    if ((p.state ? send_state(w, &p, &err) : send_history(w, &err)) < 0)
+        send_error(w, &err);
     return CALL_TAKEN;
 }

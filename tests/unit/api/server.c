@@ -4,20 +4,34 @@
 
 #include "base/file.h"
 
-void server_start(struct server *s)
-{
-    server_start_pki(s, NULL);
-}
-
-void server_start_pki(struct server *s, const struct pki *pki)
+static void start(struct server *s, const struct pki *pki, int64_t keep)
 {
     struct err err;
     strcpy(s->dir, "/tmp/tutti-api-test-XXXXXX");
     CHECK(mkdtemp(s->dir));
-    struct store_config store = {.dir = s->dir, .no_sync = true, .map_bytes = 1 << 28};
+    struct store_config store = {.dir = s->dir,
+                                 .no_sync = true,
+                                 .map_bytes = 1 << 28,
+                                 .history_count = keep,
+                                 .history_ms = keep ? 1 : 0};
     CHECK_OK(store_open(&store, &s->store, &err), &err);
     struct api_config api = {.store = s->store, .data_dir = s->dir, .pki = pki};
     CHECK_OK(api_new(&api, &s->api, &err), &err);
+}
+
+void server_start(struct server *s)
+{
+    start(s, NULL, 0);
+}
+
+void server_start_pki(struct server *s, const struct pki *pki)
+{
+    start(s, pki, 0);
+}
+
+void server_start_keeping(struct server *s, int64_t revisions)
+{
+    start(s, NULL, revisions);
 }
 
 void server_stop(struct server *s)

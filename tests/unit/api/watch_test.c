@@ -203,3 +203,103 @@ TEST(draining_ends_watches)
     stream_close(&w);
     server_stop(&s);
 }
+
+static void put_large(struct server *s, int times)
+{
+    enum { SIZE = 300000 };
+    struct buf b = {0};
+    for (int i = 0; i < times; i++) {
+        buf_clear(&b);
+        buf_printf(&b, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"%d", i);
+        memset(buf_reserve(&b, SIZE), 'x', SIZE);
+        b.n += SIZE;
+        buf_puts(&b, "\"}}");
+        struct ask ask = {"PUT", CM "/a", NULL, JSON, buf_z(&b), NULL};
+        struct answer a = server_ask(s, &ask);
+        CHECK_INT(a.status, 200);
+        bytes_unref(a.body);
+    }
+    buf_done(&b);
+}
+
+TEST(a_revision_that_is_gone)
+{
+    struct server s;
+    struct stream w;
+    server_start_keeping(&s, 5);
+    put(&s, "a", "{}");
+    int64_t old = store_revision(s.store);
+    put_large(&s, 20); /* more than the store keeps in memory */
+    for (int tries = 0; store_compacted(s.store) <= old && tries < 100; tries++) {
+        usleep(50000);
+        put(&s, "b", tries % 2 ? "{}" : "{\"x\":\"y\"}");
+    }
+    CHECK(store_compacted(s.store) > old);
+    char query[64];
+    snprintf(query, sizeof(query), "watch=1&resourceVersion=%lld", (long long)old);
+    stream_open(&w, &s, query);
+    CHECK(stream_sees(&w, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\""));
+    CHECK(stream_sees(&w, "\"message\":\"too old resource version: "));
+    CHECK(stream_sees(&w, "\"reason\":\"Expired\",\"code\":410}}"));
+    snprintf(query, sizeof(query), "resourceVersion=%lld&resourceVersionMatch=Exact",
+             (long long)old);
+    EXPECT(&s, {"GET", CM, query, NULL, NULL, 410, "\"reason\":\"Expired\""});
+    stream_close(&w);
+    server_stop(&s);
+}
+
+/* Many writers at once: a watch has every write, each object's in order. */
+enum { WRITERS = 4, WRITES = 50 };
+
+struct writer {
+    struct server *server;
+    int number;
+};
+
+static void *write_many(void *arg)
+{
+    struct writer *w = arg;
+    char path[128], body[256];
+    snprintf(path, sizeof(path), CM "/w%d", w->number);
+    for (int i = 0; i < WRITES; i++) {
+        snprintf(body, sizeof(body),
+                 "{\"metadata\":{\"name\":\"w%d\"},\"data\":{\"at\":\"%d.%d\"}}", w->number,
+                 w->number, i);
+        struct ask ask = {i ? "PUT" : "POST", i ? path : CM, NULL, JSON, body, NULL};
+        bytes_unref(server_ask(w->server, &ask).body);
+    }
+    return NULL;
+}
+
+TEST(every_write_in_order)
+{
+    struct server s;
+    struct stream w;
+    struct writer writers[WRITERS];
+    pthread_t threads[WRITERS];
+    server_start(&s);
+    stream_open(&w, &s, "watch=1");
+    for (int i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){&s, i};
+        pthread_create(&threads[i], NULL, write_many, &writers[i]);
+    }
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < WRITERS; i++) {
+        char last[32];
+        snprintf(last, sizeof(last), "\"at\":\"%d.%d\"", i, WRITES - 1);
+        CHECK(stream_sees(&w, last));
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        struct str rest = buf_str(&w.got);
+        for (int k = 0; k < WRITES; k++) {
+            char want[32];
+            snprintf(want, sizeof(want), "\"at\":\"%d.%d\"", i, k);
+            ssize_t at = str_find(rest, str_of(want));
+            CHECK(at >= 0);
+            rest = str_from(rest, (size_t)at + 1);
+        }
+    }
+    stream_close(&w);
+    server_stop(&s);
+}
