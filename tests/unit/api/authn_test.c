@@ -51,16 +51,19 @@ static void bench_done(struct bench *b)
     file_remove_tree(b->dir, &err);
 }
 
-static val *post(struct bench *b, const char *path, const char *body, int want)
+static val *request(struct bench *b, struct client *client, const char *method, const char *path,
+                    const char *body, int want)
 {
     struct err err;
     struct client_response answer = {0};
-    const struct client_request request = {.method = "POST",
-                                           .path = str_of(path),
-                                           .content_type = STR("application/json"),
-                                           .body = str_of(body)};
+    bool patch = strcmp(method, "PATCH") == 0;
+    const struct client_request r = {.method = method,
+                                     .path = str_of(path),
+                                     .content_type = patch ? STR("application/merge-patch+json")
+                                                           : STR("application/json"),
+                                     .body = str_of(body)};
     val *v;
-    CHECK_OK(client_do(b->client, &request, &answer, &err), &err);
+    CHECK_OK(client_do(client, &r, &answer, &err), &err);
     if (answer.status != want)
         test_fail(__FILE__, __LINE__, "%s: %d %s", path, answer.status, answer.body->p);
     CHECK_OK(doc_parse_json(&b->d, bytes_str(answer.body), &v, &err), &err);
@@ -68,15 +71,20 @@ static val *post(struct bench *b, const char *path, const char *body, int want)
     return v;
 }
 
+static val *post(struct bench *b, const char *path, const char *body, int want)
+{
+    return request(b, b->client, "POST", path, body, want);
+}
+
 static struct str make_token(struct bench *b)
 {
     post(b, "/api/v1/namespaces/default/serviceaccounts",
          "{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"metadata\":{\"name\":\"ci\"}}", 201);
-    const val *request = post(b, "/api/v1/namespaces/default/serviceaccounts/ci/token",
-                              "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":"
-                              "\"TokenRequest\",\"spec\":{}}",
-                              201);
-    return VAL_STR(request, "status", "token");
+    const val *answer = post(b, "/api/v1/namespaces/default/serviceaccounts/ci/token",
+                             "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":"
+                             "\"TokenRequest\",\"spec\":{}}",
+                             201);
+    return VAL_STR(answer, "status", "token");
 }
 
 static int ask(struct bench *b, const struct tls_peer *peer, const struct http_header *headers,
@@ -205,5 +213,45 @@ TEST(token_review_tells_whose_token_it_is)
              201);
     CHECK(!VAL_BOOL(v, "status", "authenticated"));
     CHECK(VAL_STR(v, "status", "error").n > 0);
+    bench_done(&b);
+}
+
+#define POD(name, node)                                                                            \
+    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"" name                       \
+    "\"},\"spec\":{\"serviceAccountName\":\"ci\",\"nodeName\":\"" node                             \
+    "\",\"containers\":[{\"name\":\"a\",\"image\":\"b\"}]}}"
+
+TEST(a_node_touches_what_is_its_own)
+{
+    static const char *const groups[] = {"system:nodes", "system:authenticated", NULL};
+    static const char running[] = "{\"status\":{\"phase\":\"Running\"}}";
+    const char *pods = "/api/v1/namespaces/default/pods";
+    struct bench b;
+    struct client *n1;
+    struct err err;
+    bench_init(&b);
+    make_token(&b);
+    post(&b, pods, POD("mine", "n1"), 201);
+    post(&b, pods, POD("other", "n2"), 201);
+    CHECK_OK(api_client(b.api, "system:node:n1", groups, &n1, &err), &err);
+
+    request(&b, n1, "PATCH", "/api/v1/namespaces/default/pods/mine/status", running, 200);
+    val *v = request(&b, n1, "PATCH", "/api/v1/namespaces/default/pods/other/status", running, 403);
+    CHECK_STR(VAL_STR(v, "message"),
+              "pods \"other\" is forbidden: node \"n1\" can only update pod status for pods with "
+              "spec.nodeName set to itself");
+    request(&b, n1, "DELETE", "/api/v1/namespaces/default/pods/other", "", 403);
+    request(&b, n1, "DELETE", "/api/v1/namespaces/default/pods/mine", "", 200);
+    request(&b, n1, "POST", pods, POD("new", "n1"), 403);
+    request(&b, n1, "POST", "/api/v1/nodes",
+            "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"n2\"}}", 403);
+    request(&b, n1, "POST", "/api/v1/nodes",
+            "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"n1\"}}", 201);
+    v = request(&b, n1, "GET", "/api/v1/namespaces/default/secrets", "", 403);
+    CHECK_STR(
+        VAL_STR(v, "message"),
+        "secrets is forbidden: User \"system:node:n1\" cannot list resource \"secrets\" in API "
+        "group \"\" in the namespace \"default\": No Object name found");
+    client_free(n1);
     bench_done(&b);
 }
