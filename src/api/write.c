@@ -151,9 +151,9 @@ int write_created(struct call *c, val *obj, struct err *err)
         val_del(obj, "status");
     if (s->prepare_create && s->prepare_create(&c->ctx, obj, err) != 0)
         return -1;
+    schema_normalize(c->kind->k->schema, &c->doc, obj);
     if (validate(c, obj, NULL, err) != 0)
         return -1;
-    schema_normalize(c->kind->k->schema, &c->doc, obj);
     if (c->managed)
         val_set(&c->doc, val_get(obj, "metadata"), "managedFields", val_copy(&c->doc, c->managed));
     c->key = kind_key(&c->arena, c->kind->k->group, c->kind->k->resource,
@@ -296,13 +296,14 @@ int write_changed(struct call *c, val *obj, const val *old, int64_t mod_rev, str
             keep(c, obj, old, "status");
         if (s->prepare_update && s->prepare_update(&c->ctx, obj, old, err) != 0)
             return -1;
-        if (s->spec_generation && spec_changed(obj, old))
-            val_set_int(&c->doc, val_get(obj, "metadata"), "generation",
-                        VAL_INT(old, "metadata", "generation") + 1);
     }
+    /* From here on obj and old have one form and can be compared. */
+    schema_normalize(c->kind->k->schema, &c->doc, obj);
+    if (!status && s->spec_generation && spec_changed(obj, old))
+        val_set_int(&c->doc, val_get(obj, "metadata"), "generation",
+                    VAL_INT(old, "metadata", "generation") + 1);
     if (validate(c, obj, old, err) != 0)
         return -1;
-    schema_normalize(c->kind->k->schema, &c->doc, obj);
     if (c->managed)
         val_set(&c->doc, val_get(obj, "metadata"), "managedFields", val_copy(&c->doc, c->managed));
     else

@@ -167,6 +167,7 @@ static void create(struct run *r, struct str yaml)
     r->refused = r->s->prepare_create && r->s->prepare_create(&r->c, r->obj, &r->err);
     if (r->refused)
         return;
+    schema_normalize(r->k->schema, &r->d, r->obj);
     schema_validate(r->k->schema, r->obj, "", &r->d, r->causes);
     if (r->s->validate)
         r->s->validate(&r->c, r->obj, r->causes);
@@ -181,7 +182,10 @@ static void update(struct run *r, struct str yaml)
     r->obj = parse(r, yaml);
     r->causes = val_new_arr(&r->d);
     r->refused = r->s->prepare_update && r->s->prepare_update(&r->c, r->obj, old, &r->err);
-    if (!r->refused && r->s->validate_update)
+    if (r->refused)
+        return;
+    schema_normalize(r->k->schema, &r->d, r->obj);
+    if (r->s->validate_update)
         r->s->validate_update(&r->c, r->obj, old, r->causes);
 }
 
