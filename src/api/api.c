@@ -130,6 +130,8 @@ int api_attach(struct api *api, struct loop *loop, struct api_loop **ret, struct
     }
     at->relays = relay_pool_new(at);
     pthread_mutex_lock(&api->lock);
+    if (list_empty(&api->loops))
+        at->expirer = expirer_new(at);
     list_add_tail(&api->loops, &at->link);
     pthread_mutex_unlock(&api->lock);
     *ret = at;
@@ -143,6 +145,7 @@ void api_detach(struct api_loop *at)
     pthread_mutex_lock(&at->api->lock);
     list_del(&at->link);
     pthread_mutex_unlock(&at->api->lock);
+    expirer_free(at->expirer);
     relay_pool_free(at->relays);
     hub_free(at->hub);
     map_done(&at->counters);
@@ -154,7 +157,7 @@ void api_drain(struct api *api)
 {
     atomic_store(&api->draining, true);
     pthread_mutex_lock(&api->lock);
-    LIST_FOR(&api->loops, it)
-    hub_drain(CONTAINER_OF(it, struct api_loop, link)->hub);
+    LIST_FOR (&api->loops, it)
+        hub_drain(CONTAINER_OF(it, struct api_loop, link)->hub);
     pthread_mutex_unlock(&api->lock);
 }

@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "net/tls.h"
 
+struct expirer;
 struct hub;
 struct relay_pool;
 
@@ -49,6 +50,7 @@ struct api_loop {
     struct loop *loop;
     struct hub *hub;
     struct relay_pool *relays;
+    struct expirer *expirer; /* of one loop only */
 
     pthread_mutex_t lock; /* the counters: written here, read by /metrics anywhere */
     struct map counters;  /* "verb|group|version|resource|subresource|code" */
@@ -87,6 +89,12 @@ void watch_close(struct watcher *w); /* the reader went away */
 /* The loop of in-process watches (inproc.c). */
 int feeder_start(struct api *api, struct err *err);
 void feeder_stop(struct api *api);
+
+/* Old events go, a pass a minute (expire.c). */
+
+struct expirer *expirer_new(struct api_loop *at);
+void expirer_free(struct expirer *e);
+void expire_pass(struct api *api);
 
 struct relay_pool *relay_pool_new(struct api_loop *at);
 void relay_pool_free(struct relay_pool *p);

@@ -49,6 +49,7 @@ void kinds_init(struct kinds *ks)
         k->group_resource = *sk->group ? arena_printf(&ks->arena, "%s.%s", sk->resource, sk->group)
                                        : str_of(sk->resource);
         k->prefix = kind_key(&ks->arena, sk->group, sk->resource, (struct str){0}, STR(""));
+        k->end = arena_printf(&ks->arena, "%.*s%c", (int)k->prefix.n - 1, k->prefix.p, '/' + 1);
         k->head = arena_printf(&ks->arena, "{\"kind\":\"%s\",\"apiVersion\":\"%.*s\",", sk->kind,
                                STR_ARG(k->api_version));
         char room[512];

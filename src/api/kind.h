@@ -11,7 +11,7 @@ struct kind {
     const struct strategy *s;
     struct str api_version;    /* "v1", "apps/v1" */
     struct str group_resource; /* "pods", "deployments.apps" */
-    struct str prefix;         /* of all its keys: "/registry/core/pods/" */
+    struct str prefix, end;    /* of all its keys: "/registry/core/pods/", and behind the last */
     struct str head;           /* how each stored object begins:
                                   {"kind":"Pod","apiVersion":"v1", */
     bool stored;               /* false: answered by the strategy's review */

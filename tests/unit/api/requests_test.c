@@ -1,4 +1,7 @@
 /* What the server answers: method, path, query, body -> status and words. */
+#include <unistd.h>
+
+#include "api/core.h"
 #include "server.h"
 
 #define CM "/api/v1/namespaces/default/configmaps"
@@ -436,5 +439,57 @@ TEST(eviction_and_binding)
          "\"status\":\"Success\""},
         {"GET", "/api/v1/namespaces/default/pods/b", NULL, NULL, NULL, 200,
          "\"deletionTimestamp\""});
+    server_stop(&s);
+}
+
+/* A clock that the test moves; the rest is the machine's. */
+struct shifted {
+    struct world world;
+    int64_t by_ns;
+};
+
+static int64_t shifted_mono(struct world *w)
+{
+    (void)w;
+    return mono_ms(world_real());
+}
+
+static int64_t shifted_wall(struct world *w)
+{
+    return wall_ns(world_real()) + CONTAINER_OF(w, struct shifted, world)->by_ns;
+}
+
+static void shifted_random(struct world *w, void *p, size_t n)
+{
+    (void)w;
+    world_real()->random(world_real(), p, n);
+}
+
+TEST(events_live_for_an_hour)
+{
+    static const char event[] = "{\"metadata\":{\"name\":\"e\"},\"involvedObject\":{\"kind\":"
+                                "\"Pod\",\"namespace\":\"default\",\"name\":\"p\"},\"reason\":"
+                                "\"R\",\"type\":\"Normal\"}";
+    static const char path[] = "/api/v1/namespaces/default/events/e";
+    const int64_t minute = (int64_t)60 * 1000000000;
+    struct shifted clock = {{shifted_mono, shifted_wall, shifted_random}, 0};
+    struct server s;
+    server_start_world(&s, &clock.world);
+    EXPECT(&s, {"POST", "/api/v1/namespaces/default/events", NULL, JSON, event, 201, NULL});
+    clock.by_ns = 59 * minute;
+    expire_pass(s.api);
+    usleep(50000);
+    EXPECT(&s, {"GET", path, NULL, NULL, NULL, 200, NULL});
+    clock.by_ns = 61 * minute;
+    expire_pass(s.api);
+    struct answer a;
+    for (int tries = 0; tries < 100; tries++) {
+        a = server_ask(&s, &(struct ask){.method = "GET", .path = path});
+        bytes_unref(a.body);
+        if (a.status == 404)
+            break;
+        usleep(10000);
+    }
+    CHECK_INT(a.status, 404);
     server_stop(&s);
 }

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 
-static void start(struct server *s, const struct pki *pki, int64_t keep)
+static void start(struct server *s, const struct pki *pki, int64_t keep, struct world *world)
 {
     struct err err;
     strcpy(s->dir, "/tmp/tutti-api-test-XXXXXX");
@@ -15,23 +15,28 @@ static void start(struct server *s, const struct pki *pki, int64_t keep)
                                  .history_count = keep,
                                  .history_ms = keep ? 1 : 0};
     CHECK_OK(store_open(&store, &s->store, &err), &err);
-    struct api_config api = {.store = s->store, .data_dir = s->dir, .pki = pki};
+    struct api_config api = {.store = s->store, .data_dir = s->dir, .pki = pki, .world = world};
     CHECK_OK(api_new(&api, &s->api, &err), &err);
 }
 
 void server_start(struct server *s)
 {
-    start(s, NULL, 0);
+    start(s, NULL, 0, NULL);
 }
 
 void server_start_pki(struct server *s, const struct pki *pki)
 {
-    start(s, pki, 0);
+    start(s, pki, 0, NULL);
 }
 
 void server_start_keeping(struct server *s, int64_t revisions)
 {
-    start(s, NULL, revisions);
+    start(s, NULL, revisions, NULL);
+}
+
+void server_start_world(struct server *s, struct world *world)
+{
+    start(s, NULL, 0, world);
 }
 
 void server_stop(struct server *s)

@@ -27,6 +27,7 @@ void server_start(struct server *s);
 void server_start_pki(struct server *s, const struct pki *pki); /* borrowed; NULL: none */
 /* The store forgets all but that many revisions as soon as it can. */
 void server_start_keeping(struct server *s, int64_t revisions);
+void server_start_world(struct server *s, struct world *world); /* with that clock */
 void server_stop(struct server *s);
 /* Served on this thread as a member of system:masters; the answer's body is the caller's. */
 struct answer server_ask(struct server *s, const struct ask *ask);
