@@ -124,8 +124,9 @@ struct strategy {
     /* What metadata.name must be; `validate` reports it (kind_validate_name for kinds without). */
     enum name_form name_form;
 
-    bool spec_generation;  /* metadata.generation counts changes of anything but metadata and status
-                            */
+    bool spec_generation; /* metadata.generation counts changes of anything but metadata and status
+                           */
+    bool annotation_generation; /* annotations count as well (a Deployment hands its own on) */
     bool has_status;       /* status is reset on create and kept on update of the main resource */
     bool status_on_create; /* with has_status: what the client sends stays (a node registers) */
     bool create_on_update; /* PUT to a missing name creates (upstream's AllowCreateOnUpdate) */

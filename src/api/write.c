@@ -228,6 +228,13 @@ static bool spec_changed(const val *obj, const val *old)
     return false;
 }
 
+static bool annotations_changed(const val *obj, const val *old)
+{
+    const val *now = VAL_PATH(obj, "metadata", "annotations");
+    const val *was = VAL_PATH(old, "metadata", "annotations");
+    return now && was ? !val_eq(now, was) : val_len(now) != val_len(was);
+}
+
 static void keep_metadata(struct call *c, val *obj, const val *old)
 {
     val *now = val_ensure_obj(&c->doc, obj, "metadata");
@@ -299,7 +306,8 @@ int write_changed(struct call *c, val *obj, const val *old, int64_t mod_rev, str
     }
     /* From here on obj and old have one form and can be compared. */
     schema_normalize(c->kind->k->schema, &c->doc, obj);
-    if (!status && s->spec_generation && spec_changed(obj, old))
+    if (!status && s->spec_generation &&
+        (spec_changed(obj, old) || (s->annotation_generation && annotations_changed(obj, old))))
         val_set_int(&c->doc, val_get(obj, "metadata"), "generation",
                     VAL_INT(old, "metadata", "generation") + 1);
     if (validate(c, obj, old, err) != 0)

@@ -263,6 +263,7 @@ const struct strategy deployment_strategy = {
     .columns = deployment_columns,
     .row = deployment_row,
     .spec_generation = true,
+    .annotation_generation = true,
     .has_status = true,
     .unconditional_update = true,
 };
