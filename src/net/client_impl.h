@@ -22,8 +22,8 @@ struct http_call {
     struct loop_timer timer;
     struct loop_task task; /* go on after a pause; in the end: free */
 
-    int status; /* of the answer; 0: no headers yet */
-    struct head head;
+    int status;                 /* of the answer; 0: no headers yet */
+    struct head head, trailers; /* trailers: HTTP/2 only */
     struct buf collected, held; /* held: came while the call was paused */
     struct err *error;          /* the end that was held back */
     bool paused, finished, over;
@@ -55,7 +55,7 @@ struct http_client {
     struct tls *tls;
     char *server_name, *host, *authority;
     int port;
-    bool http1_only, resolving, over;
+    bool http1_only, http2_prior, resolving, over;
     size_t max_conns;
     int64_t connect_ms;
     struct address addresses[4];
@@ -96,6 +96,7 @@ void c2_start(struct client_conn *cc, struct http_call *call);
 void c2_data(struct c2 *c, struct str bytes);
 void c2_drained(struct c2 *c);
 void c2_cancel(struct c2 *c, struct http_call *call);
+void c2_send(struct c2 *c, struct http_call *call); /* more of its body waits in call->out */
 void c2_consumed(struct c2 *c, struct http_call *call, size_t n); /* held bytes were given out */
 void c2_free(struct c2 *c);
 

@@ -116,7 +116,8 @@ void http_tunnel_close(struct http_tunnel *t); /* after what waits was sent; no 
 
 /* --- client ---
  *
- * Over TLS the server chooses HTTP/2 or HTTP/1.1 (ALPN); plain origins get HTTP/1.1. Connections
+ * Over TLS the server chooses HTTP/2 or HTTP/1.1 (ALPN); plain origins get HTTP/1.1 or, with
+ * http2_prior, HTTP/2 at once (RFC 9113 section 3.3). Connections
  * are opened as calls need them and kept for 90 s; one that closes is replaced by the next call. A
  * GET or HEAD that was sent on a kept connection which turns out closed is sent once more, and so
  * is any call that an HTTP/2 server refused unprocessed. Host names are looked up on a thread of
@@ -130,6 +131,7 @@ struct http_client_config {
     struct tls *tls;         /* borrowed; needed for https */
     const char *server_name; /* for SNI and verification; NULL: the origin's host */
     bool http1_only;
+    bool http2_prior;   /* plain origins speak HTTP/2 without being asked */
     size_t max_conns;   /* HTTP/1.1 connections at once; 0: 8. HTTP/2 uses one */
     int64_t connect_ms; /* 0: 10,000 */
 };
@@ -144,6 +146,9 @@ struct http_call_config {
     size_t max_body;    /* of the answer when it is collected; 0: 64 MiB */
     bool stream;  /* give the body piece by piece to `data`; else it is collected for `done` */
     bool upgrade; /* expect 101; use http_call_tunnel from `headers_done` */
+    /* HTTP/2 only: the body goes on by http_call_send until http_call_send_end; such a call is
+     * never sent twice. */
+    bool stream_body;
     void (*headers_done)(void *arg, struct http_call *c, int status);
     void (*data)(void *arg, struct str bytes);
     /* Last callback, always called once unless cancelled. err is NULL when an answer came, whatever
@@ -158,6 +163,10 @@ void http_client_free(struct http_client *c); /* calls under way end with an err
 struct http_call *http_call_start(struct http_client *c, const struct http_call_config *config);
 struct str http_call_header(const struct http_call *c,
                             const char *lower_name); /* of the answer; from headers_done on */
+struct str http_call_trailer(const struct http_call *c,
+                             const char *lower_name);       /* HTTP/2; within `done` */
+void http_call_send(struct http_call *c, struct str bytes); /* copied; needs stream_body */
+void http_call_send_end(struct http_call *c);
 void http_call_pause(struct http_call *c, bool pause);
 void http_call_cancel(struct http_call *c); /* no callback follows */
 struct http_tunnel *

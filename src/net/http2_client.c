@@ -66,13 +66,14 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 {
     (void)flags, (void)arg;
     struct http_call *call = call_of(session, frame->hd.stream_id);
-    if (!call || call->status)
+    if (!call)
         return 0;
-    if (!head_fits(&call->head, name_n + value_n + HEAD_FIELD_COST))
+    struct head *head = call->status ? &call->trailers : &call->head;
+    if (!head_fits(head, name_n + value_n + HEAD_FIELD_COST))
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    head_add(&call->head);
-    head_name(&call->head, (struct str){(const char *)name, name_n});
-    head_value(&call->head, (struct str){(const char *)value, value_n});
+    head_add(head);
+    head_name(head, (struct str){(const char *)name, name_n});
+    head_value(head, (struct str){(const char *)value, value_n});
     return 0;
 }
 
@@ -96,6 +97,7 @@ static void answered(nghttp2_session *session, struct http_call *call, int32_t i
     if (call->out.queued || !call->out.ended)
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     h2_queue_done(&call->out);
+    head_finish(&call->trailers);
     http_call_done(call);
 }
 
@@ -229,7 +231,7 @@ void c2_start(struct client_conn *cc, struct http_call *call)
     struct h2_fields f;
     h2_fields_init(&f, &cc->client->scratch, config->header_count);
     h2_fields_add(&f, STR(":method"), str_of(config->method));
-    h2_fields_add(&f, STR(":scheme"), STR("https"));
+    h2_fields_add(&f, STR(":scheme"), cc->client->tls ? STR("https") : STR("http"));
     h2_fields_add(&f, STR(":authority"), str_of(cc->client->authority));
     h2_fields_add(&f, STR(":path"), config->target);
     for (size_t i = 0; i < config->header_count; i++)
@@ -238,17 +240,29 @@ void c2_start(struct client_conn *cc, struct http_call *call)
             h2_fields_add(&f, config->headers[i].name, config->headers[i].value);
     if (call->body)
         h2_fields_length(&f, call->body->n);
-    h2_queue_put(&call->out, call->body);
-    call->out.ended = true;
+    if (!config->stream_body) {
+        h2_queue_put(&call->out, call->body);
+        call->out.ended = true;
+    }
+    bool has_body = call->body || config->stream_body;
     nghttp2_data_provider data = {.read_callback = on_read};
     const nghttp2_nv *nv = h2_fields_end(&f);
     call->stream_id =
-        nghttp2_submit_request(c->session, NULL, nv, f.count, call->body ? &data : NULL, call);
+        nghttp2_submit_request(c->session, NULL, nv, f.count, has_body ? &data : NULL, call);
     h2_fields_done(&f);
     if (call->stream_id < 0) { /* the ids are used up */
         cc->closing = true;
         http_client_requeue(call);
         return;
+    }
+    later(c);
+}
+
+void c2_send(struct c2 *c, struct http_call *call)
+{
+    if (call->out.deferred) {
+        call->out.deferred = false;
+        nghttp2_session_resume_data(c->session, call->stream_id);
     }
     later(c);
 }

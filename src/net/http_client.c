@@ -24,6 +24,7 @@ static void free_call(struct loop_task *t)
     arena_done(&call->arena);
     bytes_unref(call->body);
     head_done(&call->head);
+    head_done(&call->trailers);
     buf_done(&call->collected);
     buf_done(&call->held);
     h2_queue_done(&call->out);
@@ -143,7 +144,7 @@ void http_client_requeue(struct http_call *call)
 
 bool http_call_retry(struct http_call *call)
 {
-    if (call->retried || call->over || call->client->over)
+    if (call->retried || call->over || call->client->over || call->config.stream_body)
         return false;
     call->retried = true;
     http_client_requeue(call);
@@ -180,6 +181,11 @@ static void copy_config(struct http_call *call, const struct http_call_config *c
     if (!own->max_body)
         own->max_body = MAX_BODY;
     call->body = config->body.n ? bytes_new(config->body) : NULL;
+    if (config->stream_body) { /* what is sent before there is a connection follows it */
+        h2_queue_put(&call->out, call->body);
+        bytes_unref(call->body);
+        call->body = NULL;
+    }
 }
 
 struct http_call *http_call_start(struct http_client *c, const struct http_call_config *config)
@@ -197,6 +203,31 @@ struct http_call *http_call_start(struct http_client *c, const struct http_call_
 struct str http_call_header(const struct http_call *c, const char *lower_name)
 {
     return head_find(c->head.headers, c->head.count, lower_name);
+}
+
+struct str http_call_trailer(const struct http_call *c, const char *lower_name)
+{
+    return head_find(c->trailers.headers, c->trailers.count, lower_name);
+}
+
+void http_call_send(struct http_call *call, struct str bytes)
+{
+    if (call->over || call->finished || !call->config.stream_body || call->out.ended)
+        return;
+    struct bytes *b = bytes_new(bytes);
+    h2_queue_put(&call->out, b);
+    bytes_unref(b);
+    if (call->conn && call->conn->c2)
+        c2_send(call->conn->c2, call);
+}
+
+void http_call_send_end(struct http_call *call)
+{
+    if (call->over || call->finished || !call->config.stream_body)
+        return;
+    call->out.ended = true;
+    if (call->conn && call->conn->c2)
+        c2_send(call->conn->c2, call);
 }
 
 void http_call_pause(struct http_call *call, bool pause)
@@ -359,7 +390,7 @@ static void on_ready(void *arg)
     struct http_client *c = cc->client;
     cc->ready = true;
     loop_timer_clear(c->loop, &cc->timer);
-    if (conn_is_h2(cc->conn))
+    if (conn_is_h2(cc->conn) || (c->http2_prior && !c->tls && !cc->upgrade))
         c2_new(cc);
     else
         c1_new(cc);
@@ -500,8 +531,9 @@ static void open_for(struct http_client *c, bool upgrade, size_t waiting)
 {
     size_t all, connecting, want = waiting;
     count_conns(c, upgrade, &all, &connecting);
-    if (!upgrade && c->protocol != PROTOCOL_HTTP1 && c->tls && !c->http1_only && want > 1)
-        want = 1; /* it may turn out to be HTTP/2 */
+    bool may_be_h2 = c->tls ? !c->http1_only && c->protocol != PROTOCOL_HTTP1 : c->http2_prior;
+    if (!upgrade && may_be_h2 && want > 1)
+        want = 1;
     for (; connecting < want && (upgrade || all < c->max_conns); connecting++, all++)
         open_conn(c, upgrade);
 }
@@ -598,6 +630,7 @@ int http_client_new(struct loop *l, const struct http_client_config *config,
     struct http_client *c = NEW(struct http_client);
     c->loop = l;
     c->http1_only = config->http1_only;
+    c->http2_prior = config->http2_prior;
     c->max_conns = config->max_conns ? config->max_conns : CONNS;
     c->connect_ms = config->connect_ms ? config->connect_ms : CONNECT_MS;
     list_init(&c->conns);
