@@ -133,6 +133,17 @@ static void unmount_below(const char *data_dir)
     buf_done(&text);
 }
 
+void runtime_unmount_pod(const struct runtime *r, const char *uid)
+{
+    struct buf path = {0};
+    if (!*uid)
+        return;
+    buf_printf(&path, "%s/pods/%s", r->data_dir, uid);
+    unmount_below(path.p);
+    file_remove_tree(path.p, NULL);
+    buf_done(&path);
+}
+
 int agent_reset(const char *data_dir, struct err *err)
 {
     char real[4096], tag[AGENT_TAG];

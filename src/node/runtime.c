@@ -496,6 +496,29 @@ static int receive_fd(int listener, pid_t pid)
     return master;
 }
 
+int runtime_process(const struct runtime *r, const char *id, const val *args, bool tty,
+                    struct doc *d, val **ret, struct err *err)
+{
+    struct buf text = {0};
+    val *config;
+    CLEANUP(mem_freep) char *path = runtime_path(r, id, "config.json");
+    int failed =
+        file_read(path, MAX_META, &text, err) || doc_parse_json(d, buf_str(&text), &config, err);
+    buf_done(&text);
+    if (failed)
+        return -1;
+    val *process = val_get(config, "process");
+    val_set(d, process, "args", val_copy(d, args));
+    val_set_bool(d, process, "terminal", tty);
+    bool term = false;
+    VAL_FOR (val_get(process, "env"), e)
+        term |= str_starts(val_str(e), STR("TERM="));
+    if (tty && !term)
+        val_push(val_ensure_arr(d, process, "env"), val_new_z(d, "TERM=xterm"));
+    *ret = process;
+    return 0;
+}
+
 int runtime_exec(const struct runtime *r, const struct runtime_exec *x, pid_t *ret_pid,
                  int *ret_tty, struct err *err)
 {
@@ -568,6 +591,17 @@ int runtime_exec_wait(const struct runtime *r, const char *id, const val *proces
     int code = wait_pid(pid);
     *ret_code = whole ? code : -1;
     return 0;
+}
+
+void runtime_end_holder(pid_t pid)
+{
+    char path[64];
+    struct buf comm = {0};
+    snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+    if (pid > 1 && file_read(path, 64, &comm, NULL) == 0 &&
+        str_is(str_trim(buf_str(&comm)), "tutti-pause"))
+        kill(pid, SIGKILL);
+    buf_done(&comm);
 }
 
 int runtime_image_file(const struct runtime *r, const char *layers, const char *path, struct buf *b)

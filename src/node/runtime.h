@@ -63,6 +63,12 @@ void runtime_remove(const struct runtime *r, const char *id);
 void runtime_each(const struct runtime *r,
                   void (*visit)(void *arg, const char *id, const val *meta), void *arg);
 
+/* The container's own process (user, environment, capabilities, folder) with other words, for an
+ * exec.
+ */
+int runtime_process(const struct runtime *r, const char *id, const val *args, bool tty,
+                    struct doc *d, val **ret, struct err *err);
+
 /* A command in a running container. process: OCI process object. fds: standard streams for it;
  * ignored with tty, whose master side comes back. The pid is a child of this process; it ends with
  * the command's exit code. */
@@ -83,7 +89,13 @@ int runtime_exec_wait(const struct runtime *r, const char *id, const val *proces
 /* Runs a program to its end with its output collected (NULL: thrown away): the exit code, or -1. */
 int runtime_program(const char *const *argv, struct buf *output);
 
-/* An unlinked small write: readers see the old or the new file; no promise after a power failure.
+/* Unmounts everything below pods/UID and removes the folder: for pods that are gone. */
+void runtime_unmount_pod(const struct runtime *r, const char *uid);
+
+/* Kills the process that `shim hold` left, when the pid is still its. */
+void runtime_end_holder(pid_t pid);
+
+/* A small write: readers see the old or the new file; no promise after a power failure.
  */
 int runtime_write_file(const char *path, struct str text, mode_t mode, struct err *err);
 

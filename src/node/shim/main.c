@@ -171,7 +171,7 @@ failed:
     return 1;
 }
 
-int shim_pause(void)
+static int pause_process(void)
 {
     sigset_t all;
     sigfillset(&all);
@@ -185,6 +185,33 @@ int shim_pause(void)
     }
 }
 
+int shim_hold(int argc, char **argv)
+{
+    char from[64], file[4096], number[32];
+    if (argc != 1 || unshare(CLONE_NEWPID))
+        return printf("unshare: %s\n", strerror(errno)), 1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        setsid();
+        close_range(0, ~0U, 0);
+        prctl(PR_SET_NAME, "tutti-pause");
+        _exit(pause_process());
+    }
+    snprintf(from, sizeof(from), "/proc/%d/ns/pid", pid);
+    snprintf(file, sizeof(file), "%s.holder", argv[0]);
+    int pin_fd = open(argv[0], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int n = snprintf(number, sizeof(number), "%d\n", pid);
+    if (pid < 0 || pin_fd < 0 || fd < 0 || write(fd, number, (size_t)n) != n ||
+        mount(from, argv[0], NULL, MS_BIND, NULL)) {
+        printf("hold: %s\n", strerror(errno));
+        if (pid > 0)
+            kill(pid, SIGKILL);
+        return 1;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";
@@ -196,8 +223,8 @@ int main(int argc, char **argv)
         return shim_exec(argc - 2, argv + 2);
     if (strcmp(command, "pin") == 0)
         return shim_pin(argc - 2, argv + 2);
-    if (strcmp(command, "pause") == 0)
-        return shim_pause();
+    if (strcmp(command, "hold") == 0)
+        return shim_hold(argc - 2, argv + 2);
     fputs("shim: part of tutti, started by its agent\n", stderr);
     return 2;
 }

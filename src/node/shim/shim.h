@@ -40,7 +40,7 @@ int shim_run(int argc, char **argv);
 int shim_crun(int argc, char **argv);
 int shim_exec(int argc, char **argv);
 int shim_pin(int argc, char **argv);
-int shim_pause(void);
+int shim_hold(int argc, char **argv);
 
 /* A mount namespace of its own where the empty v2 tree of a hybrid layout is out of sight: crun
  * refuses to work with both. */
