@@ -59,9 +59,9 @@ static int node_origin(struct call *c, struct str node_name, struct str *ret, st
     if (!c->api->kubelet_tls)
         return err_internal(err, "this server has no credentials for agents");
     struct str address = {0};
-    VAL_FOR(VAL_PATH(node, "status", "addresses"), a)
-    if (str_is(VAL_STR(a, "type"), "InternalIP") && !address.n)
-        address = VAL_STR(a, "address");
+    VAL_FOR (VAL_PATH(node, "status", "addresses"), a)
+        if (str_is(VAL_STR(a, "type"), "InternalIP") && !address.n)
+            address = VAL_STR(a, "address");
     if (!address.n)
         return err_internal(err, "no preferred addresses found; known addresses: []");
     int64_t port = VAL_INT(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port");
@@ -74,17 +74,17 @@ static int node_origin(struct call *c, struct str node_name, struct str *ret, st
 static void put_names(const val *containers, struct buf *b)
 {
     size_t n = 0;
-    VAL_FOR(containers, container)
-    buf_printf(b, "%s%.*s", n++ ? " " : "", STR_ARG(VAL_STR(container, "name")));
+    VAL_FOR (containers, container)
+        buf_printf(b, "%s%.*s", n++ ? " " : "", STR_ARG(VAL_STR(container, "name")));
 }
 
 static bool has_container(const val *spec, struct str name)
 {
     static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        VAL_FOR(val_get(spec, lists[i]), container)
-    if (str_eq(VAL_STR(container, "name"), name))
-        return true;
+        VAL_FOR (val_get(spec, lists[i]), container)
+            if (str_eq(VAL_STR(container, "name"), name))
+                return true;
     return false;
 }
 
@@ -182,12 +182,24 @@ static int plan_pod(struct call *c, struct str *ret_origin, struct buf *target, 
     return 0;
 }
 
+/* The decoded rest of the path, encoded again: no byte of it may end the request line. */
+static void put_path(struct str rest, struct buf *b)
+{
+    struct str part;
+    bool ends = str_ends(rest, STR("/"));
+    while (str_next(&rest, '/', &part)) {
+        buf_putc(b, '/');
+        url_encode(b, part);
+    }
+    if (ends || !b->n)
+        buf_putc(b, '/');
+}
+
 static int plan_node(struct call *c, struct str *ret_origin, struct buf *target, struct err *err)
 {
     if (node_origin(c, c->route.name, ret_origin, err) != 0)
         return -1;
-    buf_putc(target, '/');
-    buf_put(target, c->route.rest);
+    put_path(c->route.rest, target);
     if (c->request->query.n)
         buf_printf(target, "?%.*s", STR_ARG(c->request->query));
     return 0;

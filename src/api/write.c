@@ -529,9 +529,9 @@ enum call_next handle_patch(struct call *c)
     if (write_patch(c, c->kind->k->schema, old, &obj, &err) != 0 ||
         check_patched(c, obj, &err) != 0 || check_name(c, obj, &err) != 0)
         return call_fail(c, &err);
-    struct str rv = VAL_STR(obj, "metadata", "resourceVersion");
-    if (rv.n && !str_eq(rv, VAL_STR(old, "metadata", "resourceVersion")))
-        return call_fail(c, (fail_conflict(c, c->route.name, &err, "%s", MODIFIED), &err));
+    /* What the patch says of uid and resourceVersion is a precondition as well. */
+    if (write_preconditions(c, obj, old, &err) != 0)
+        return call_fail(c, &err);
     int rc = write_changed(c, obj, old, kv.mod_rev, &err);
     return write_finish(c, rc, old, obj, &err);
 }

@@ -169,6 +169,8 @@ TEST(patches)
             "strict decoding error: unknown field \\\"spec.foo\\\""},
            {"PATCH", DEPLOY "/web", NULL, MERGE, "{\"metadata\":{\"resourceVersion\":\"1\"}}", 409,
             "Operation cannot be fulfilled on deployments.apps \\\"web\\\""},
+           {"PATCH", DEPLOY "/web/status", NULL, MERGE, "{\"metadata\":{\"uid\":\"other\"}}", 409,
+            "Precondition failed: UID in precondition: other, UID in object meta: "},
            {"PATCH", DEPLOY "/web/status", NULL, MERGE,
             "{\"spec\":{\"replicas\":1},\"status\":{\"replicas\":7}}", 200,
             "\"status\":{\"replicas\":7}"},
