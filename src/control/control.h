@@ -14,8 +14,7 @@ struct control_config {
 
     /* Zeros mean upstream's defaults. */
     int node_grace_ms;        /* without a heartbeat until a node is Unknown: 40 s
-                                 (--node-monitor-grace-period; 50 s since 1.32, 40 s is the docs' and
-                                 our value) */
+                                 (--node-monitor-grace-period) */
     int terminated_pods;      /* finished pods that are kept: 12,500
                                  (--terminated-pod-gc-threshold) */
     int64_t started;          /* set by control_start, wall clock in ns: nobody is late before the

@@ -222,11 +222,3 @@ int64_t int_or_percent(const val *v, int64_t total, bool up)
         return 0;
     return up ? (percent * total + 99) / 100 : percent * total / 100;
 }
-
-void key_split(struct str key, struct str *ret_ns, struct str *ret_name)
-{
-    if (str_cut(key, '/', ret_ns, ret_name))
-        return;
-    *ret_ns = (struct str){0};
-    *ret_name = key;
-}

@@ -35,5 +35,3 @@ void set_time(struct view *v, val *obj, const char *key, int64_t ns);
 void hash_val(const val *v, const val *also, char ret[12]);
 /* "50%" of total, or the number; up: rounded up. */
 int64_t int_or_percent(const val *v, int64_t total, bool up);
-/* The namespace and the name of a key. */
-void key_split(struct str key, struct str *ret_ns, struct str *ret_name);

@@ -19,12 +19,12 @@ enum {
 
 #define SECOND 1000000000LL
 
-struct event { /* a copy of a controller's act_event */
+struct event { /* a copy of a controller's act_event, in one block with its strings */
     struct list link;
-    struct arena arena;
     const char *component, *type, *reason;
     struct str ns, kind, api_version, name, uid, rv, message;
     int64_t at;
+    char text[];
 };
 
 struct known { /* an event that was written before */
@@ -51,22 +51,48 @@ struct recorder {
     bool stop;
 };
 
-void recorder_post(struct recorder *r, const char *component, const struct act_event *e)
+/* Copies to *at, ends with a NUL that the length does not count, and moves on. */
+static struct str copy_to(char **at, struct str s)
 {
-    struct event *n = NEW(struct event);
+    char *p = *at;
+    if (s.n)
+        memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
+    *at = p + s.n + 1;
+    return (struct str){p, s.n};
+}
+
+static struct event *event_new(const char *component, const struct act_event *e, int64_t now)
+{
     const struct item *i = e->about;
+    const struct str from[] = {
+        i ? i->ns : e->ns,
+        i ? str_of(kind_infos[i->kind].kind) : e->kind,
+        i ? str_of(kind_infos[i->kind].api_version) : e->api_version,
+        i ? i->name : e->name,
+        i ? i->uid : e->uid,
+        i ? i->rv_text : (struct str){0},
+        e->message,
+    };
+    size_t size = 0;
+    for (size_t k = 0; k < ARRAY_LEN(from); k++)
+        size += from[k].n + 1;
+    struct event *n = mem_zalloc(sizeof *n + size);
+    struct str *const to[] = {&n->ns,  &n->kind, &n->api_version, &n->name,
+                              &n->uid, &n->rv,   &n->message};
+    char *at = n->text;
+    for (size_t k = 0; k < ARRAY_LEN(from); k++)
+        *to[k] = copy_to(&at, from[k]);
     n->component = component;
     n->type = e->type;
     n->reason = e->reason;
-    n->at = wall_ns(r->world);
-    n->message = arena_dup(&n->arena, e->message);
-    n->ns = arena_dup(&n->arena, i ? i->ns : e->ns);
-    n->name = arena_dup(&n->arena, i ? i->name : e->name);
-    n->uid = arena_dup(&n->arena, i ? i->uid : e->uid);
-    n->kind = i ? str_of(kind_infos[i->kind].kind) : arena_dup(&n->arena, e->kind);
-    n->api_version =
-        i ? str_of(kind_infos[i->kind].api_version) : arena_dup(&n->arena, e->api_version);
-    n->rv = arena_dup(&n->arena, i ? i->rv_text : (struct str){0});
+    n->at = now;
+    return n;
+}
+
+void recorder_post(struct recorder *r, const char *component, const struct act_event *e)
+{
+    struct event *n = event_new(component, e, wall_ns(r->world));
     pthread_mutex_lock(&r->lock);
     bool full = r->queued >= QUEUE_MAX;
     if (!full) {
@@ -75,10 +101,8 @@ void recorder_post(struct recorder *r, const char *component, const struct act_e
         pthread_cond_signal(&r->wake);
     }
     pthread_mutex_unlock(&r->lock);
-    if (full) {
-        arena_done(&n->arena);
+    if (full)
         free(n);
-    }
 }
 
 /* --- correlation; under the lock --- */
@@ -128,17 +152,17 @@ static bool cut_off(struct recorder *r, const struct event *e)
     return false;
 }
 
-static struct str alike_key(struct event *e)
+static struct str alike_key(struct arena *a, const struct event *e)
 {
-    return arena_printf(&e->arena, "%s/%.*s/%.*s/%s/%s", e->component, STR_ARG(e->kind),
+    return arena_printf(a, "%s/%.*s/%.*s/%s/%s", e->component, STR_ARG(e->kind),
                         STR_ARG(e->uid.n ? e->uid : e->name), e->type, e->reason);
 }
 
 /* The key under which the event is counted; changes the message of one too many of its sort. */
-static struct str correlate(struct recorder *r, struct event *e)
+static struct str correlate(struct recorder *r, struct arena *a, struct event *e)
 {
-    struct str alike = alike_key(e);
-    struct str exact = arena_printf(&e->arena, "%.*s/%.*s", STR_ARG(alike), STR_ARG(e->message));
+    struct str alike = alike_key(a, e);
+    struct str exact = arena_printf(a, "%.*s/%.*s", STR_ARG(alike), STR_ARG(e->message));
     if (map_get(&r->known, exact))
         return exact;
     struct similar *s = tally(&r->similar, alike, e->at, 0);
@@ -147,8 +171,7 @@ static struct str correlate(struct recorder *r, struct event *e)
     s->at = e->at;
     if (++s->n < SIMILAR_MAX)
         return exact;
-    e->message =
-        arena_printf(&e->arena, "(combined from similar events): %.*s", STR_ARG(e->message));
+    e->message = arena_printf(a, "(combined from similar events): %.*s", STR_ARG(e->message));
     return alike;
 }
 
@@ -217,13 +240,14 @@ static void create(struct recorder *r, const struct event *e, const char *name)
 
 static void write_event(struct recorder *r, struct event *e)
 {
+    struct arena arena = {0};
     char name[280];
     pthread_mutex_lock(&r->lock);
     if (cut_off(r, e)) {
         pthread_mutex_unlock(&r->lock);
         return;
     }
-    struct str key = correlate(r, e);
+    struct str key = correlate(r, &arena, e);
     struct known *k = map_get(&r->known, key);
     bool again = k != NULL;
     int64_t count = again ? ++k->count : 1;
@@ -239,6 +263,7 @@ static void write_event(struct recorder *r, struct event *e)
     pthread_mutex_unlock(&r->lock);
     if (!again || raise_count(r, e, name, count) < 0)
         create(r, e, name);
+    arena_done(&arena);
 }
 
 static void *run(void *arg)
@@ -255,7 +280,6 @@ static void *run(void *arg)
         r->queued--;
         pthread_mutex_unlock(&r->lock);
         write_event(r, e);
-        arena_done(&e->arena);
         free(e);
         pthread_mutex_lock(&r->lock);
     }
@@ -291,11 +315,8 @@ void recorder_free(struct recorder *r)
     pthread_mutex_unlock(&r->lock);
     for (size_t i = 0; i < r->thread_count; i++)
         pthread_join(r->threads[i], NULL);
-    LIST_FOR (&r->queue, at) {
-        struct event *e = CONTAINER_OF(at, struct event, link);
-        arena_done(&e->arena);
-        free(e);
-    }
+    LIST_FOR (&r->queue, at)
+        free(CONTAINER_OF(at, struct event, link));
     forget_known(r);
     forget_all(&r->similar);
     forget_all(&r->sources);

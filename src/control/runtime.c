@@ -1,5 +1,6 @@
 #include "control/runtime.h"
 
+#include <malloc.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -8,6 +9,7 @@ enum {
     WORKERS = 4,
     CONNECTIONS = 24,
     WORKER_STACK = 1024 * 1024,
+    GIVE_BACK_MS = 1000,
     UNSEEN_MS = 20,      /* until the picture is asked again for what was written */
     BACK_OFF_MS = 5,     /* doubled with each failure, */
     BACK_OFF_MAX = 60000 /* to at most this */
@@ -128,6 +130,15 @@ static bool begin(struct control *c)
     return true;
 }
 
+/* Objects come and go by the thousand and leave the heap full of holes, several times what is in
+ * use. Giving them back takes milliseconds and happens once a second while there is work. */
+static void give_back(struct control *c)
+{
+    int64_t now = mono_ms(c->world), last = c->gave_back;
+    if (now - last >= GIVE_BACK_MS && atomic_compare_exchange_strong(&c->gave_back, &last, now))
+        malloc_trim(0);
+}
+
 static void *work(void *arg)
 {
     struct control *c = arg;
@@ -138,6 +149,7 @@ static void *work(void *arg)
         if (expect_met(&w->expect, c->picture, mono_ms(c->world)))
             after = reconcile(c, w);
         queue_put(&c->queue, w, after);
+        give_back(c);
     }
     return NULL;
 }

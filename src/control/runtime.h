@@ -126,4 +126,5 @@ struct control {
     pthread_mutex_t start_lock;
     bool started;
     _Atomic bool stopping;
+    _Atomic int64_t gave_back; /* mono ms */
 };
