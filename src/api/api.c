@@ -82,7 +82,6 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
     pthread_mutex_init(&api->feeder_lock, NULL);
     list_init(&api->loops);
     kinds_init(&api->kinds);
-    api->started_ms = mono_ms(api->world);
     if (discovery_init(api, err) != 0 || set_up_pki(api, err) != 0 ||
         make_namespaces(api, err) != 0) {
         api_free(api);
@@ -110,11 +109,6 @@ void api_free(struct api *api)
 const struct api_config *api_config(const struct api *api)
 {
     return &api->config;
-}
-
-const struct strategy_config *api_strategy_config(const struct api *api)
-{
-    return &api->strategy;
 }
 
 int api_attach(struct api *api, struct loop *loop, struct api_loop **ret, struct err *err)

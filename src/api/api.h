@@ -21,7 +21,6 @@
 struct api;
 struct api_loop;
 struct pki;
-struct strategy_config;
 
 struct api_config {
     struct store *store;  /* borrowed, outlives the api */
@@ -41,7 +40,6 @@ void api_free(struct api *api); /* after all loops are detached and all clients 
 
 /* What a strategy may ask for. The strings live as long as the api. */
 const struct api_config *api_config(const struct api *api);
-const struct strategy_config *api_strategy_config(const struct api *api);
 
 /* Makes the loop serve requests and watches. On the loop's thread, or before it runs. */
 int api_attach(struct api *api, struct loop *loop, struct api_loop **ret, struct err *err);

@@ -100,12 +100,6 @@ void call_warn(struct call *c, const char *format, ...)
     buf_done(&b);
 }
 
-const char *call_query(struct call *c, const char *key)
-{
-    struct str v = url_query_get(&c->route.query, key);
-    return v.n ? arena_z(&c->arena, v) : NULL;
-}
-
 enum call_next call_again(struct call *c)
 {
     if (++c->tries < CALL_MAX_TRIES)

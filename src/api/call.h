@@ -98,7 +98,6 @@ void call_end(struct call *c); /* drops the snapshot */
 void call_fill_ctx(struct call *c, struct strategy_ctx *ctx, struct store_snap *snap);
 void call_header(struct call *c, const char *name, struct str value);
 void call_warn(struct call *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-const char *call_query(struct call *c, const char *key); /* NULL: absent or empty */
 
 /* --- answers (status.c) --- */
 enum call_next call_fail(struct call *c, const struct err *err);

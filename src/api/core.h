@@ -26,7 +26,6 @@ struct api {
     struct kinds kinds;
     struct world *world;
     struct tls *kubelet_tls; /* NULL: agents cannot be reached */
-    int64_t started_ms;
 
     pthread_mutex_t lock; /* the list of loops */
     struct list loops;

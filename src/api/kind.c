@@ -77,24 +77,6 @@ const struct kind *kinds_find(const struct kinds *ks, struct str group, struct s
     return key.n ? map_get(&ks->by_resource, key) : NULL;
 }
 
-const struct kind *kinds_find_kind(const struct kinds *ks, struct str api_version, struct str kind)
-{
-    for (size_t i = 0; i < ks->count; i++)
-        if (str_eq(ks->all[i].api_version, api_version) && str_is(kind, ks->all[i].k->kind))
-            return &ks->all[i];
-    return NULL;
-}
-
-bool kinds_has_group(const struct kinds *ks, struct str group, struct str version)
-{
-    for (size_t i = 0; i < ks->count; i++) {
-        const struct schema_kind *k = ks->all[i].k;
-        if (str_is(group, k->group) && (version.n == 0 || str_is(version, k->version)))
-            return true;
-    }
-    return false;
-}
-
 static bool in_list(const char *const *list, struct str word)
 {
     for (; list && *list; list++)

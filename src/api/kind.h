@@ -30,8 +30,6 @@ void kinds_done(struct kinds *ks);
 
 const struct kind *kinds_find(const struct kinds *ks, struct str group, struct str version,
                               struct str resource);
-const struct kind *kinds_find_kind(const struct kinds *ks, struct str api_version, struct str kind);
-bool kinds_has_group(const struct kinds *ks, struct str group, struct str version);
 
 bool kind_has_subresource(const struct kind *k, struct str sub);
 bool kind_has_verb(const struct kind *k, const char *verb);
