@@ -18,8 +18,5 @@ struct str gofmt_text(struct arena *a, struct value v); /* the same, in the aren
 void gofmt_float(struct buf *b, double f, char format, int precision, int bits);
 /* strconv.Quote; ascii: QuoteToASCII. */
 void gofmt_quote(struct buf *b, struct str s, bool ascii);
-/* strconv.IsPrint. */
-bool gofmt_is_print(uint32_t rune);
-/* The first rune of s and its bytes in *ret_n; U+FFFD and 1 for what is not UTF-8. */
-uint32_t gofmt_decode_rune(struct str s, size_t *ret_n);
-void gofmt_put_rune(struct buf *b, uint32_t rune);
+/* strconv.QuoteRune: 'x'. */
+void gofmt_quote_rune(struct buf *b, uint32_t rune, bool ascii);
