@@ -1,7 +1,7 @@
 #!/bin/bash
 # The API server alone: kubectl's verbs, and what bad input gets for an answer.
 . "$(dirname "$0")/lib.sh"
-check "starts" start --no-agent
+must "starts" start --no-agent
 raw() { # raw METHOD PATH [curl options…]: body, then the status on a line of its own
     local method=$1 path=$2
     shift 2

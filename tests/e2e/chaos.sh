@@ -4,8 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 need_root
 KILLS=${KILLS:-50}
-check "starts" start
-check "images are imported" image busybox
+must "starts" start
+must "images are imported" image busybox
 k create deployment steady --image=busybox:tutti --replicas=3 -- sleep 100000 >/dev/null
 check "pods run" k rollout status deploy/steady --timeout=60s
 ids() { k get pods -l app=steady -o jsonpath='{range .items[*]}{.metadata.name}{" "}{.status.containerStatuses[0].containerID}{" "}{.status.containerStatuses[0].restartCount}{"\n"}{end}' | sort; }

@@ -1,6 +1,7 @@
 # lib.sh: what the end-to-end scripts share. Each script sources it, starts its own tutti in a folder of its own, and ends with `finish`.
 #
 #   check NAME COMMAND…      one test: passes when the command does; its output is shown when it fails
+#   must NAME COMMAND…       the same; the script ends when it fails
 #   expect NAME WANT COMMAND…  one test: the command's output must contain WANT
 #   refuse NAME WANT COMMAND…  one test: the command must fail and say WANT
 #   until_ok SECONDS COMMAND…  repeats until it passes
@@ -26,6 +27,10 @@ check() {
     shift
     "$@" >"$DIR/out" 2>&1
     report "$name" $? "$DIR/out"
+}
+must() { # a check without which the rest makes no sense
+    check "$@"
+    [ $failed -eq 0 ] || finish
 }
 expect() {
     local name=$1 want=$2

@@ -2,7 +2,7 @@
 # Pulling from a v2 registry over HTTP on loopback: tokens, redirects, digests, policies, and what a missing image says.
 . "$(dirname "$0")/lib.sh"
 need_root
-check "starts" start
+must "starts" start
 [ -f "$ROOT/build/images/demo.tar" ] || "$ROOT/tools/images/build" demo >/dev/null
 mkdir "$DIR/layout" && tar -C "$DIR/layout" -xf "$ROOT/build/images/demo.tar"
 cat >"$DIR/registry.py" <<'PY'

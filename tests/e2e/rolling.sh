@@ -2,8 +2,8 @@
 # A rolling update under load, through the ClusterIP: no request is lost.
 . "$(dirname "$0")/lib.sh"
 need_root
-check "starts" start
-check "images are imported" image demo
+must "starts" start
+must "images are imported" image demo
 k create -f - >/dev/null <<'YAML'
 apiVersion: apps/v1
 kind: Deployment

@@ -2,13 +2,13 @@
 # Two instances on one machine: neither sees the other's pods, addresses or rules.
 . "$(dirname "$0")/lib.sh"
 need_root
-check "the first starts" start
-check "images are imported" image demo
+must "the first starts" start
+must "images are imported" image demo
 FIRST_DIR=$DIR FIRST_PID=$UP_PID FIRST_CONFIG=$KUBECONFIG
 DIR=$DIR/second PORT=
 mkdir "$DIR"
 check "the second starts beside it" start
-check "images are imported" image demo
+must "images are imported" image demo
 SECOND_PID=$UP_PID SECOND_CONFIG=$KUBECONFIG
 for config in "$FIRST_CONFIG" "$SECOND_CONFIG"; do
     export KUBECONFIG=$config

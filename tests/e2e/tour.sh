@@ -2,8 +2,8 @@
 # The tour: what a person does with kubectl on a fresh cluster, on real containers.
 . "$(dirname "$0")/lib.sh"
 need_root
-check "starts" start
-check "images are imported" image nginx redis busybox demo
+must "starts" start
+must "images are imported" image nginx redis busybox demo
 
 # --- deploy, expose, scale
 check "create deployment" k create deployment web --image=nginx:tutti --port=80
