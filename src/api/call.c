@@ -184,8 +184,13 @@ static call_fn *subresource_handler(const struct call *c)
         return change || strcmp(verb, "get") == 0 ? handle_scale : NULL;
     if (str_is(sub, "eviction"))
         return strcmp(verb, "create") == 0 ? handle_eviction : NULL;
-    if (strcmp(verb, "get") == 0)
-        return c->kind->s->change_sub && !str_is(sub, "binding") ? handle_get : NULL;
+    if (str_is(sub, "proxy"))
+        return NULL;
+    if (strcmp(verb, "get") == 0) /* views of the whole object */
+        return str_is(sub, "ephemeralcontainers") || str_is(sub, "resize") ||
+                       str_is(sub, "approval")
+                   ? handle_get
+                   : NULL;
     if (strcmp(verb, "create") == 0 && c->kind->s->post_sub)
         return handle_post_sub;
     if ((change || strcmp(verb, "create") == 0) && c->kind->s->change_sub)

@@ -102,12 +102,12 @@ static bool surely_differs(const struct selector *fields, struct str json)
 static bool fields_match(const struct selection *s, const struct kind *k, struct str key,
                          struct str json)
 {
-    if (!s->fields.count)
-        return true;
     struct field_source source = {.k = k};
     kind_split_key(k, key, &source.ns, &source.name);
     if (s->name.n && !str_eq(s->name, source.name))
         return false;
+    if (!s->fields.count)
+        return true;
     if (!needs_object(&s->fields))
         return selector_match_fields(&s->fields, field_value, &source);
     if (surely_differs(&s->fields, json))

@@ -303,6 +303,10 @@ enum call_next handle_watch(struct call *c)
         return call_fail(c, (err_bad(&err, "a watch needs a stream"), &err));
     if (plan(c, &p, &err) != 0 || selection_parse(c, &selection, &err) != 0)
         return call_fail(c, &err);
+    if (c->route.name.n) { /* the path of old, /api/v1/watch/…/NAME */
+        selection.name = c->route.name;
+        selection.any = false;
+    }
     metrics_count(c);
 
     struct watcher *w = NEW(struct watcher);

@@ -37,7 +37,8 @@ static void on_closed(void *arg, const struct err *err)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void stream_open(struct stream *s, struct server *server, const char *query)
+static void stream_open_path(struct stream *s, struct server *server, const char *path,
+                             const char *query)
 {
     static const char *const groups[] = {"system:masters", NULL};
     struct err err;
@@ -45,9 +46,14 @@ static void stream_open(struct stream *s, struct server *server, const char *que
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
     CHECK_OK(api_client(server->api, "test", groups, &s->client, &err), &err);
-    struct client_request r = {.method = "GET", .path = STR(CM), .query = str_of(query)};
+    struct client_request r = {.method = "GET", .path = str_of(path), .query = str_of(query)};
     struct client_stream_events events = {on_data, on_closed, s};
     CHECK_OK(client_stream_open(s->client, &r, &events, &s->stream, &err), &err);
+}
+
+static void stream_open(struct stream *s, struct server *server, const char *query)
+{
+    stream_open_path(s, server, CM, query);
 }
 
 /* Waits at most five seconds for the text. */
@@ -122,6 +128,23 @@ TEST(a_selector_makes_objects_appear_and_vanish)
     CHECK(stream_sees(&w, "\"again\":\"1\""));
     CHECK(str_find(buf_str(&w.got), STR("MODIFIED")) < 0);
     CHECK(str_find(buf_str(&w.got), STR("hidden")) < 0);
+    stream_close(&w);
+    server_stop(&s);
+}
+
+TEST(one_object_by_the_path_of_old)
+{
+    struct server s;
+    struct stream w;
+    server_start(&s);
+    put(&s, "a", "{}");
+    put(&s, "b", "{}");
+    stream_open_path(&w, &s, "/api/v1/watch/namespaces/default/configmaps/b", NULL);
+    CHECK(stream_sees(&w, "\"name\":\"b\""));
+    put(&s, "a", "{\"x\":\"1\"}");
+    put(&s, "b", "{\"x\":\"2\"}");
+    CHECK(stream_sees(&w, "\"x\":\"2\""));
+    CHECK(str_find(buf_str(&w.got), STR("\"name\":\"a\"")) < 0);
     stream_close(&w);
     server_stop(&s);
 }
