@@ -19,6 +19,7 @@
 enum {
     LEASE_MS = 10000,
     STATUS_MS = 300000,
+    UNREADY_MS = 5000, /* an agent that starts has so long to bring the network up */
     RETRY_MS = 500,
     NOT_READY_MS = 200,
     SYNC_MS = 60000,
@@ -190,7 +191,7 @@ static void close_agent(struct agent *a)
 
 struct beat {
     int64_t lease_ms, status_ms; /* when next */
-    bool registered, ready, cleaned;
+    bool registered, ready, cleaned, complained;
 };
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -206,12 +207,14 @@ static int64_t beat(struct agent *a, struct beat *b)
     bool ready = !podnet_not_ready(a->net);
     if (!b->registered) {
         if (node_register(a, &err)) {
-            log_debug("node", "not registered", "error", err.message);
+            if (!b->complained)
+                log_warn("node", "not registered yet", "error", err.message);
+            b->complained = true;
             return RETRY_MS;
         }
         b->registered = true;
         b->ready = ready;
-        b->status_ms = now + STATUS_MS;
+        b->status_ms = now + (ready ? STATUS_MS : UNREADY_MS);
         log_info("node", "registered", "node", a->node_name);
     }
     if (now >= b->lease_ms)

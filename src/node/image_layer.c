@@ -88,7 +88,7 @@ static int remove_existing(int parent, const char *name, bool keep_dir)
     if (keep_dir)
         return 0;
     char path[64 + 256];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", parent, name);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d/%.255s", parent, name);
     return file_remove_tree(path, NULL);
 }
 
@@ -184,7 +184,7 @@ static int set_attributes(struct archive_entry *e, int parent, const char *name,
     if (!S_ISLNK(mode) && fchmodat(parent, name, mode & 07777, 0))
         return err_errno(err, "chmod %s", name);
     char path[64 + 256];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", parent, name);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d/%.255s", parent, name);
     set_xattrs(e, path);
     struct timespec times[2] = {{archive_entry_mtime(e), archive_entry_mtime_nsec(e)},
                                 {archive_entry_mtime(e), archive_entry_mtime_nsec(e)}};

@@ -129,6 +129,7 @@ int image_open(const char *data_dir, const struct image_ref *ref, struct image *
     struct doc d = {0};
     struct image image = {0};
     val *record, *config;
+    CLEANUP(mem_freep) char *blob = NULL;
     int failed = -1;
     if (access(path, F_OK)) {
         struct buf name = {0};
@@ -147,7 +148,7 @@ int image_open(const char *data_dir, const struct image_ref *ref, struct image *
         err_internal(err, "%s: damaged", path);
         goto out;
     }
-    CLEANUP(mem_freep) char *blob = blob_path(data_dir, VAL_STR(record, "config"));
+    blob = blob_path(data_dir, VAL_STR(record, "config"));
     if (read_doc(&image.doc, blob, &config, err))
         goto out;
     image.config = val_get(config, "config");
@@ -231,6 +232,7 @@ int image_commit(const char *data_dir, const struct image_commit *c, struct err 
     struct doc d = {0};
     struct buf name = {0}, lower = {0}, id = {0}, text = {0};
     char config[IMAGE_DIGEST], manifest[IMAGE_DIGEST];
+    CLEANUP(mem_freep) char *path = NULL;
     val *ids;
     int failed = -1;
     if (image_diff_ids(&d, c->config, &ids, err) || put_blob(data_dir, c->config, config, err))
@@ -251,7 +253,7 @@ int image_commit(const char *data_dir, const struct image_commit *c, struct err 
     val_set_z(&d, record, "layers", lower.p);
     val_set_int(&d, record, "size", c->size);
     val_write_json(record, &text);
-    CLEANUP(mem_freep) char *path = ref_path(data_dir, c->ref);
+    path = ref_path(data_dir, c->ref);
     failed = file_write(path, buf_str(&text), 0600, err);
 out:
     buf_done(&name);

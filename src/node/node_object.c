@@ -250,7 +250,10 @@ int node_register(struct agent *a, struct err *err)
         failed = client_create(a->client, &RES_NODES, NULL, node, &d, NULL, err);
     }
     doc_done(&d);
-    return failed || node_report(a, err) ? -1 : 0;
+    if (failed)
+        return -1;
+    /* A node that was ready is not called unready only because its agent has just started again. */
+    return now && podnet_not_ready(a->net) ? 0 : node_report(a, err);
 }
 
 int node_report(struct agent *a, struct err *err)

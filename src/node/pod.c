@@ -19,6 +19,7 @@ enum {
     BACKOFF_MAX_MS = 300000,
     BACKOFF_RESET_MS = 600000,
     PREPARE_RETRY_MS = 1000,
+    NETWORK_RETRY_MS = 50,
     REPORT_RETRY_MS = 1000,
     FOREVER_MS = 3600000,
 };
@@ -176,7 +177,14 @@ static void adopt_all(struct pod *p)
         container_connect(c);
         if (!c->running)
             container_ended(c);
+        p->adopted |= c->running;
     }
+    if (!p->adopted)
+        return;
+    VAL_FOR (VAL_PATH(p->object, "status", "podIPs"), ip)
+        if (p->addrs.count < PODNET_MAX_ADDRS)
+            snprintf(p->addrs.ip[p->addrs.count++], PODNET_ADDR, "%.*s",
+                     STR_ARG(VAL_STR(ip, "ip")));
 }
 
 static void init_pod(struct pod *p)
@@ -380,8 +388,13 @@ static int64_t look(struct pod *p)
         conclude(p, true);
         return FOREVER_MS;
     }
+    if (!p->prepared && podnet_not_ready(p->agent->net))
+        return NETWORK_RETRY_MS;
+    if (p->prepare_ms > now_ms())
+        return p->prepare_ms - now_ms();
     if (pod_prepare(p, &err)) {
         log_warn("node", "pod not prepared", "pod", p->name, "error", err.message);
+        p->prepare_ms = now_ms() + PREPARE_RETRY_MS;
         return PREPARE_RETRY_MS;
     }
     restart_unhealthy(p);

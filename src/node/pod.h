@@ -71,8 +71,10 @@ struct pod {
     val *object, *spec;
     struct container *containers; /* init containers first, in the spec's order */
     size_t count;
-    bool prepared;    /* volumes, namespaces and network are there */
-    bool initialized; /* init containers are done, main ones may start */
+    bool prepared; /* volumes, namespaces and network are there */
+    bool adopted;  /* containers of it ran when this agent started: all that was there already */
+    int64_t prepare_ms; /* a preparation that failed is not tried again before */
+    bool initialized;   /* init containers are done, main ones may start */
     bool terminating, finished, released;
     const char *phase;             /* "Pending", "Running", "Succeeded", "Failed" */
     char reason[40], message[512]; /* of the pod's status; "" : none */

@@ -172,7 +172,7 @@ static void add_conditions(struct doc *d, val *status, const struct pod *p)
     const char *names = succeeded || failed ? NULL : unready.p;
     ready = ready && !succeeded && !failed && strcmp(p->phase, "Running") == 0;
     add_condition(d, list, p, "PodReadyToStartContainers",
-                  p->prepared && !p->released && !succeeded && !failed, NULL, NULL);
+                  (p->prepared || p->adopted) && !p->released && !succeeded && !failed, NULL, NULL);
     add_condition(d, list, p, "Initialized", initialized || succeeded,
                   initialized || succeeded ? (succeeded ? "PodCompleted" : NULL)
                                            : "ContainersNotInitialized",
