@@ -213,27 +213,19 @@ static val *node_status(struct sim *s, struct doc *d, const struct fake_node *n)
     val_set_z(d, capacity, "ephemeral-storage", "1Ti");
     val_set(d, capacity, "pods", val_new_strf(d, "%lld", (long long)s->pods_per_node));
     val_set(d, status, "allocatable", val_copy(d, capacity));
-    const char *const addresses[] = {"InternalIP", "Hostname"};
     char ip[32];
     host_ip(n, ip);
-    for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+    for (int i = 0; i < 2; i++) {
         val *a = val_new_obj(d);
-        val_set_z(d, a, "type", addresses[i]);
+        val_set_z(d, a, "type", i == 0 ? "InternalIP" : "Hostname");
         val_set_z(d, a, "address", i == 0 ? ip : n->name);
         val_push(val_ensure_arr(d, status, "addresses"), a);
     }
     val *info = val_ensure_obj(d, status, "nodeInfo");
     static const char *const words[][2] = {
-        {"architecture", "amd64"},
-        {"bootID", ""},
-        {"containerRuntimeVersion", "simulated"},
-        {"kernelVersion", ""},
-        {"kubeProxyVersion", ""},
-        {"kubeletVersion", "v1.34.4-tutti"},
-        {"machineID", ""},
-        {"operatingSystem", "linux"},
+        {"architecture", "amd64"},    {"containerRuntimeVersion", "simulated"},
+        {"operatingSystem", "linux"}, {"kubeletVersion", "v1.34.4-tutti"},
         {"osImage", "simulated"},
-        {"systemUUID", ""},
     };
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         val_set_z(d, info, words[i][0], words[i][1]);
@@ -389,11 +381,16 @@ static int register_node(struct sim *s, struct fake_node *n, struct err *err)
     return 0;
 }
 
+static void pod_names(const struct obj *pod, char ns[256], char name[256])
+{
+    snprintf(ns, 256, "%.*s", STR_ARG(obj_ns(pod)));
+    snprintf(name, 256, "%.*s", STR_ARG(obj_name(pod)));
+}
+
 static int patch_pod(struct sim *s, struct obj *pod, val *patch, struct doc *d, struct err *err)
 {
     char ns[256], name[256];
-    snprintf(ns, sizeof ns, "%.*s", STR_ARG(obj_ns(pod)));
-    snprintf(name, sizeof name, "%.*s", STR_ARG(obj_name(pod)));
+    pod_names(pod, ns, name);
     return client_patch(s->client, &RES_PODS, ns, name, "status", CLIENT_PATCH_MERGE, patch, d,
                         NULL, err);
 }
@@ -444,27 +441,22 @@ static int start_pod(struct sim *s, struct fake_node *n, struct obj *o, struct e
     return done_or_gone(failed, err);
 }
 
-static int ready_pod(struct sim *s, struct obj *o, struct err *err)
+static val *end_status(struct sim *s, struct doc *d, const val *pod)
 {
-    struct doc d = {0};
-    doc_init(&d);
-    val *pod = obj_parse(o, &d);
-    int failed = patch_pod(s, o, pod_conditions(s, &d, pod, NULL, 0), &d, err);
-    doc_done(&d);
-    return done_or_gone(failed, err);
-}
-
-static int end_pod(struct sim *s, struct obj *o, struct err *err)
-{
-    struct doc d = {0};
-    doc_init(&d);
-    val *pod = obj_parse(o, &d);
     bool fails = str_is(note(pod, NOTE_OUTCOME), "fail");
     int64_t code = fails ? 1 : 0;
     if (fails)
         str_to_i64(note(pod, NOTE_EXIT), &code);
-    val *patch =
-        pod_status(s, &d, pod, fails ? "Failed" : "Succeeded", fails ? "Error" : "Completed", code);
+    return pod_status(s, d, pod, fails ? "Failed" : "Succeeded", fails ? "Error" : "Completed",
+                      code);
+}
+
+static int report_pod(struct sim *s, struct obj *o, bool end, struct err *err)
+{
+    struct doc d = {0};
+    doc_init(&d);
+    val *pod = obj_parse(o, &d);
+    val *patch = end ? end_status(s, &d, pod) : pod_conditions(s, &d, pod, NULL, 0);
     int failed = patch_pod(s, o, patch, &d, err);
     doc_done(&d);
     return done_or_gone(failed, err);
@@ -480,8 +472,7 @@ static int remove_pod(struct sim *s, struct obj *o, struct err *err)
     val_set_int(&d, options, "gracePeriodSeconds", 0);
     val_set_s(&d, val_ensure_obj(&d, options, "preconditions"), "uid", obj_uid(o));
     char ns[256], name[256];
-    snprintf(ns, sizeof ns, "%.*s", STR_ARG(obj_ns(o)));
-    snprintf(name, sizeof name, "%.*s", STR_ARG(obj_name(o)));
+    pod_names(o, ns, name);
     int failed = client_delete(s->client, &RES_PODS, ns, name, options, err);
     doc_done(&d);
     return done_or_gone(failed, err);
@@ -502,9 +493,8 @@ static int perform(struct sim *s, const struct job *j, struct err *err)
     case TASK_START:
         return start_pod(s, j->node, j->pod, err);
     case TASK_READY:
-        return ready_pod(s, j->pod, err);
     case TASK_END:
-        return end_pod(s, j->pod, err);
+        return report_pod(s, j->pod, j->task == TASK_END, err);
     case TASK_REMOVE:
         return remove_pod(s, j->pod, err);
     }
