@@ -10,7 +10,7 @@ enum { HIGH_WATER = 1024 * 1024, DEFAULT_PORT = 10250, MAX_ERROR_BODY = 50000, W
 /* --- connections to agents, kept for the next request --- */
 struct relay_pool {
     struct api_loop *at;
-    struct map clients; /* origin -> http_client */
+    struct map clients; /* "origin name" -> http_client */
 };
 
 struct relay_pool *relay_pool_new(struct api_loop *at)
@@ -30,28 +30,33 @@ void relay_pool_free(struct relay_pool *p)
     free(p);
 }
 
-static int find_client(struct relay_pool *p, struct str origin, struct http_client **ret,
+/* An agent: its address, and the node name that its certificate must carry (addresses change). */
+struct peer {
+    struct str origin, name;
+};
+
+static int find_client(struct relay_pool *p, const struct peer *peer, struct http_client **ret,
                        struct err *err)
 {
-    struct http_client *client = map_get(&p->clients, origin);
+    struct arena a = {0};
+    struct str key = arena_printf(&a, "%.*s %.*s", STR_ARG(peer->origin), STR_ARG(peer->name));
+    struct http_client *client = map_get(&p->clients, key);
     if (!client) {
-        struct arena a = {0};
-        struct http_client_config config = {.origin = arena_z(&a, origin),
+        struct http_client_config config = {.origin = arena_z(&a, peer->origin),
+                                            .server_name = arena_z(&a, peer->name),
                                             .tls = p->at->api->kubelet_tls,
                                             .http1_only = true,
                                             .max_conns = 10000};
-        int rc = http_client_new(p->at->loop, &config, &client, err);
-        arena_done(&a);
-        if (rc != 0)
-            return -1;
-        map_set(&p->clients, origin, client);
+        if (http_client_new(p->at->loop, &config, &client, err) == 0)
+            map_set(&p->clients, key, client);
     }
+    arena_done(&a);
     *ret = client;
-    return 0;
+    return client ? 0 : -1;
 }
 
 /* --- where to --- */
-static int node_origin(struct call *c, struct str node_name, struct str *ret, struct err *err)
+static int find_peer(struct call *c, struct str node_name, struct peer *ret, struct err *err)
 {
     const val *node = strategy_lookup(&c->ctx, "", "nodes", (struct str){0}, node_name);
     if (!node)
@@ -66,8 +71,9 @@ static int node_origin(struct call *c, struct str node_name, struct str *ret, st
         return err_internal(err, "no preferred addresses found; known addresses: []");
     int64_t port = VAL_INT(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port");
     bool v6 = str_find_char(address, ':') >= 0;
-    *ret = arena_printf(&c->arena, "https://%s%.*s%s:%lld", v6 ? "[" : "", STR_ARG(address),
-                        v6 ? "]" : "", (long long)(port ? port : DEFAULT_PORT));
+    ret->name = node_name;
+    ret->origin = arena_printf(&c->arena, "https://%s%.*s%s:%lld", v6 ? "[" : "", STR_ARG(address),
+                               v6 ? "]" : "", (long long)(port ? port : DEFAULT_PORT));
     return 0;
 }
 
@@ -158,7 +164,7 @@ static const char *agent_path(struct str sub)
 }
 
 /* 0 and an origin, 0 and none (nothing to relay: a log of a pod that is nowhere yet), or -1. */
-static int plan_pod(struct call *c, struct str *ret_origin, struct buf *target, struct err *err)
+static int plan_pod(struct call *c, struct peer *ret, struct buf *target, struct err *err)
 {
     struct str sub = c->route.subresource, container = {0};
     const val *pod = strategy_lookup(&c->ctx, "", "pods", c->route.ns, c->route.name);
@@ -168,11 +174,11 @@ static int plan_pod(struct call *c, struct str *ret_origin, struct buf *target, 
     if (!forward && pick_container(c, pod, &container, err) != 0)
         return -1;
     struct str node = VAL_STR(pod, "spec", "nodeName");
-    *ret_origin = (struct str){0};
+    *ret = (struct peer){0};
     if (!node.n)
         return log ? 0
                    : err_bad(err, "pod %.*s does not have a host assigned", STR_ARG(c->route.name));
-    if (node_origin(c, node, ret_origin, err) != 0)
+    if (find_peer(c, node, ret, err) != 0)
         return -1;
     buf_printf(target, "/%s/%.*s/%.*s", agent_path(sub), STR_ARG(c->route.ns),
                STR_ARG(c->route.name));
@@ -195,9 +201,9 @@ static void put_path(struct str rest, struct buf *b)
         buf_putc(b, '/');
 }
 
-static int plan_node(struct call *c, struct str *ret_origin, struct buf *target, struct err *err)
+static int plan_node(struct call *c, struct peer *ret, struct buf *target, struct err *err)
 {
-    if (node_origin(c, c->route.name, ret_origin, err) != 0)
+    if (find_peer(c, c->route.name, ret, err) != 0)
         return -1;
     put_path(c->route.rest, target);
     if (c->request->query.n)
@@ -446,7 +452,7 @@ enum call_next handle_relay(struct call *c)
 {
     struct err err = {0};
     struct buf target = {0};
-    struct str origin;
+    struct peer peer;
     struct http_client *client;
     bool node = str_is(c->route.subresource, "proxy"), log = str_is(c->route.subresource, "log");
     if (!c->x || !c->request)
@@ -455,14 +461,14 @@ enum call_next handle_relay(struct call *c)
         return call_fail(c, (err_bad(&err, "Upgrade request required"), &err));
     int rc = call_begin(c, &err);
     if (rc == 0)
-        rc = node ? plan_node(c, &origin, &target, &err) : plan_pod(c, &origin, &target, &err);
+        rc = node ? plan_node(c, &peer, &target, &err) : plan_pod(c, &peer, &target, &err);
     call_end(c);
     enum call_next next;
-    if (rc == 0 && origin.n)
-        rc = find_client(c->at->relays, origin, &client, &err);
+    if (rc == 0 && peer.origin.n)
+        rc = find_client(c->at->relays, &peer, &client, &err);
     if (rc != 0)
         next = call_fail(c, &err);
-    else if (!origin.n)
+    else if (!peer.origin.n)
         next = call_reply_text(c, 200, "text/plain", (struct str){0});
     else
         next = relay_start(c, client, buf_str(&target));
