@@ -263,6 +263,7 @@ static int prepare_input(struct container *c, const struct image *image, struct 
                              .pid = paths->pid,
                              .shm = paths->shm,
                              .cgroup_v2 = p->agent->runtime.cgroup_v2,
+                             .host_capabilities = p->agent->runtime.capabilities,
                              .lower_oom_score = p->agent->runtime.lower_oom_score,
                              .node_memory = p->agent->memory,
                              .pids_limit = DEFAULT_PIDS};
@@ -377,6 +378,7 @@ static void start_failed(struct container *c, const char *reason, const struct e
     pod_event(c->pod, c, true, "Failed", "Error: %s", err->message);
     if (strcmp(reason, "RunContainerError") == 0) { /* counts as a run: restarts back off */
         c->now.exit = (struct runtime_exit){.code = 128, .ended_ns = wall_ns(world_real())};
+        c->now.started_ns = c->now.exit.ended_ns;
         snprintf(c->now.reason, sizeof(c->now.reason), "StartError");
         snprintf(c->now.message, sizeof(c->now.message), "%s", err->message);
         c->retry_ms = 0;

@@ -22,8 +22,7 @@ static bool privileged(const struct oci_input *in)
 
 static void push_all(struct doc *d, val *to, const val *from, const struct env *env)
 {
-    VAL_FOR(from, item)
-    {
+    VAL_FOR (from, item) {
         struct buf b = {0};
         if (env)
             env_expand(env, val_str(item), &b);
@@ -98,7 +97,7 @@ int oci_process(const struct oci_input *in, const val *args, bool tty, struct do
     buf_put(&cwd, dir);
     val_set_s(d, process, "cwd", buf_str(&cwd));
     buf_done(&cwd);
-    oci_capabilities(security_of(in), d, process);
+    oci_capabilities(security_of(in), in->host_capabilities, d, process);
     const val *escalation = val_get(security_of(in), "allowPrivilegeEscalation");
     val_set_bool(d, process, "noNewPrivileges",
                  escalation && !val_bool(escalation) && !privileged(in));
@@ -157,8 +156,8 @@ static void add_mounts(const struct oci_input *in, struct doc *d, val *config)
     add_mount(d, mounts, "/sys/fs/cgroup", "cgroup", "cgroup",
               open ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro");
     oci_add_bind(d, mounts, in->shm ? in->shm : "/dev/shm", STR("/dev/shm"), false, "rprivate");
-    VAL_FOR(in->mounts, m)
-    val_push(mounts, val_copy(d, m));
+    VAL_FOR (in->mounts, m)
+        val_push(mounts, val_copy(d, m));
 }
 
 /* --- the rest --- */
@@ -198,9 +197,9 @@ static void add_paths(struct doc *d, val *linux_config, const char *name, const 
 
 static bool has_sys_admin(const val *process)
 {
-    VAL_FOR(VAL_PATH(process, "capabilities", "bounding"), cap)
-    if (str_is(val_str(cap), "CAP_SYS_ADMIN"))
-        return true;
+    VAL_FOR (VAL_PATH(process, "capabilities", "bounding"), cap)
+        if (str_is(val_str(cap), "CAP_SYS_ADMIN"))
+            return true;
     return false;
 }
 

@@ -29,10 +29,11 @@ struct oci_input {
     const char *shm;                   /* source of /dev/shm; NULL: the host's */
     const char *cgroup;                /* cgroupsPath */
     bool cgroup_v2;
-    bool lower_oom_score; /* values below 0 can be set here */
-    int64_t node_memory;  /* bytes, for the oom score of burstable pods */
-    int64_t pids_limit;   /* 0: none */
-    const val *seccomp;   /* an OCI seccomp object for Localhost profiles, or NULL */
+    uint64_t host_capabilities; /* bits of those that can be given at all */
+    bool lower_oom_score;       /* values below 0 can be set here */
+    int64_t node_memory;        /* bytes, for the oom score of burstable pods */
+    int64_t pids_limit;         /* 0: none */
+    const val *seccomp;         /* an OCI seccomp object for Localhost profiles, or NULL */
 };
 
 /* The command line: command and args of the container over Entrypoint and Cmd of the image, with
@@ -51,7 +52,7 @@ const char *oci_qos(const val *pod_spec);
 
 /* --- between the oci files --- */
 /* "cap_net_raw" among the 41 of Linux; names come as "NET_RAW" or "CAP_NET_RAW". */
-void oci_capabilities(const val *security, struct doc *d, val *process);
+void oci_capabilities(const val *security, uint64_t host, struct doc *d, val *process);
 val *oci_seccomp_default(struct doc *d, bool sys_admin);
 int oci_resources(const struct oci_input *in, struct doc *d, val *linux_config, struct err *err);
 int64_t oci_oom_score(const struct oci_input *in);

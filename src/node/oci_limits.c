@@ -6,6 +6,7 @@
 
 enum { CPU_PERIOD = 100000, MIN_QUOTA = 1000, MIN_SHARES = 2, MAX_SHARES = 262144 };
 
+/* In the kernel's order: the index is the bit. */
 static const char *const all_capabilities[] = {"CHOWN",
                                                "DAC_OVERRIDE",
                                                "DAC_READ_SEARCH",
@@ -56,8 +57,7 @@ static const char *const default_capabilities[] = {
 
 static bool lists(const val *list, const char *name)
 {
-    VAL_FOR(list, item)
-    {
+    VAL_FOR (list, item) {
         struct str cap = val_str(item);
         if (str_starts(cap, STR("CAP_")))
             cap = str_from(cap, 4);
@@ -69,11 +69,11 @@ static bool lists(const val *list, const char *name)
 
 static bool lists_exactly(const val *list, const char *name)
 {
-    VAL_FOR(list, item)
-    if (str_eq_nocase(str_starts(val_str(item), STR("CAP_")) ? str_from(val_str(item), 4)
-                                                             : val_str(item),
-                      str_of(name)))
-        return true;
+    VAL_FOR (list, item)
+        if (str_eq_nocase(str_starts(val_str(item), STR("CAP_")) ? str_from(val_str(item), 4)
+                                                                 : val_str(item),
+                          str_of(name)))
+            return true;
     return false;
 }
 
@@ -101,14 +101,14 @@ static bool granted(const val *security, const char *name)
 
 /* Ambient and inheritable sets stay empty, as containerd has it: a process that is not root has no
  * capabilities. */
-void oci_capabilities(const val *security, struct doc *d, val *process)
+void oci_capabilities(const val *security, uint64_t host, struct doc *d, val *process)
 {
     static const char *const sets[] = {"bounding", "effective", "permitted"};
     val *caps = val_set(d, process, "capabilities", val_new_obj(d));
     for (size_t s = 0; s < ARRAY_LEN(sets); s++) {
         val *list = val_set(d, caps, sets[s], val_new_arr(d));
         for (size_t i = 0; i < ARRAY_LEN(all_capabilities); i++)
-            if (granted(security, all_capabilities[i]))
+            if ((host >> i & 1) && granted(security, all_capabilities[i]))
                 val_push(list, val_new_strf(d, "CAP_%s", all_capabilities[i]));
     }
 }
@@ -127,14 +127,15 @@ const char *oci_qos(const val *pod_spec)
     static const char *const names[] = {"cpu", "memory"};
     bool any = false, guaranteed = true;
     for (size_t l = 0; l < ARRAY_LEN(lists_of); l++)
-        VAL_FOR(val_get(pod_spec, lists_of[l]), c)
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        struct quantity limit, request;
-        bool has_limit = quantity_of(VAL_PATH(c, "resources", "limits"), names[i], &limit);
-        bool has_request = quantity_of(VAL_PATH(c, "resources", "requests"), names[i], &request);
-        any |= has_limit || has_request;
-        guaranteed &= has_limit && (!has_request || quantity_cmp(&limit, &request) == 0);
-    }
+        VAL_FOR (val_get(pod_spec, lists_of[l]), c)
+            for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+                struct quantity limit, request;
+                bool has_limit = quantity_of(VAL_PATH(c, "resources", "limits"), names[i], &limit);
+                bool has_request =
+                    quantity_of(VAL_PATH(c, "resources", "requests"), names[i], &request);
+                any |= has_limit || has_request;
+                guaranteed &= has_limit && (!has_request || quantity_cmp(&limit, &request) == 0);
+            }
     return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
 }
 

@@ -114,6 +114,16 @@ static bool may_lower_oom_score(void)
     return may;
 }
 
+static uint64_t own_capabilities(void)
+{
+    struct buf b = {0};
+    file_read("/proc/self/status", 65536, &b, NULL);
+    const char *at = strstr(buf_z(&b), "CapBnd:");
+    uint64_t bits = at ? strtoull(at + strlen("CapBnd:"), NULL, 16) : ~(uint64_t)0;
+    buf_done(&b);
+    return bits;
+}
+
 static void lost_in_reboot(void *arg, const char *id, const val *meta)
 {
     struct runtime *r = arg;
@@ -161,6 +171,7 @@ int runtime_open(const char *data_dir, struct runtime *ret, struct err *err)
     if (!ret->crun)
         return err_internal(err, "crun is not installed (Debian: apt install crun)");
     ret->cgroup_v2 = statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+    ret->capabilities = own_capabilities();
     ret->lower_oom_score = may_lower_oom_score();
     CLEANUP(mem_freep) char *containers = runtime_path(ret, "", NULL);
     if (file_mkdirs(containers, 0711, err) || file_mkdirs(ret->root, 0700, err))

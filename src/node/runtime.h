@@ -19,7 +19,8 @@ struct runtime {
     char tag[AGENT_TAG];
     char *crun, *shim, *root;
     bool cgroup_v2;
-    bool lower_oom_score; /* oom_score_adj below 0 is permitted */
+    uint64_t capabilities; /* bits that a container can have here */
+    bool lower_oom_score;  /* oom_score_adj below 0 is permitted */
 };
 
 /* Writes the shim, finds crun, and forgets containers of an earlier boot (they get an exit file).

@@ -71,7 +71,8 @@ static int start(struct lab *l, const char *container, struct err *err)
                            .image = l->image.config,
                            .env = &l->env,
                            .cgroup = cgroup,
-                           .cgroup_v2 = l->runtime.cgroup_v2};
+                           .cgroup_v2 = l->runtime.cgroup_v2,
+                           .host_capabilities = l->runtime.capabilities};
     CHECK_OK(oci_config(&in, &l->doc, &config, err), err);
     const struct runtime_start s = {.id = l->id,
                                     .layers = l->image.layers,
