@@ -116,6 +116,7 @@ int api_attach(struct api *api, struct loop *loop, struct api_loop **ret, struct
     struct api_loop *at = NEW(struct api_loop);
     at->api = api;
     at->loop = loop;
+    list_init(&at->suspended);
     pthread_mutex_init(&at->lock, NULL);
     if (hub_new(at, &at->hub, err) != 0) {
         pthread_mutex_destroy(&at->lock);
@@ -139,6 +140,7 @@ void api_detach(struct api_loop *at)
     pthread_mutex_lock(&at->api->lock);
     list_del(&at->link);
     pthread_mutex_unlock(&at->api->lock);
+    calls_abandon(at);
     expirer_free(at->expirer);
     relay_pool_free(at->relays);
     hub_free(at->hub);

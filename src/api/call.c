@@ -1,5 +1,7 @@
 #include "api/call.h"
 
+#include <unistd.h>
+
 #include "api/core.h"
 
 struct call *call_new(struct api *api)
@@ -305,13 +307,29 @@ static void go_on(struct call *c, enum call_next next);
 static void resume(struct loop_msg *m)
 {
     struct call *c = CONTAINER_OF(m, struct call, msg);
+    list_del(&c->suspended);
     go_on(c, c->after(c));
 }
 
 static void committed(struct store_write *w)
 {
     struct call *c = CONTAINER_OF(w, struct call, write);
-    loop_post(c->at->loop, &c->msg);
+    struct api_loop *at = c->at;
+    loop_post(at->loop, &c->msg);
+    atomic_fetch_sub(&at->committing, 1); /* the last that is done to the loop */
+}
+
+void calls_abandon(struct api_loop *at)
+{
+    while (atomic_load(&at->committing))
+        usleep(1000);
+    LIST_FOR (&at->suspended, it) {
+        struct call *c = CONTAINER_OF(it, struct call, suspended);
+        list_del(&c->suspended);
+        if (c->x)
+            http_abort(c->x);
+        call_free(c);
+    }
 }
 
 static void go_on(struct call *c, enum call_next next)
@@ -327,6 +345,8 @@ static void go_on(struct call *c, enum call_next next)
         if (c->at) {
             c->msg.fn = resume;
             c->write.done = committed;
+            list_add_tail(&c->at->suspended, &c->suspended);
+            atomic_fetch_add(&c->at->committing, 1);
             store_submit(c->api->config.store, &c->write);
             return;
         }
@@ -343,15 +363,6 @@ void call_serve(struct call *c)
     go_on(c, run(c, path, query));
 }
 
-static void peer_gone(void *arg)
-{
-    struct call *c = arg;
-    /* A write in conflict runs again, and then needs the body that goes away with the request. */
-    c->body = arena_dup(&c->arena, c->body);
-    c->x = NULL;
-    c->request = NULL;
-}
-
 void api_http_handler(void *arg, struct http_exchange *x, const struct http_request *r)
 {
     struct api_loop *at = arg;
@@ -366,6 +377,5 @@ void api_http_handler(void *arg, struct http_exchange *x, const struct http_requ
     c->agent = arena_dup(&c->arena, http_request_header(r, "user-agent"));
     c->route.path = arena_dup(&c->arena, r->path);
     c->key = arena_dup(&c->arena, r->query);
-    http_watch(x, &(struct http_watch){.closed = peer_gone, .arg = c});
     call_serve(c);
 }

@@ -17,6 +17,7 @@
 #include "api/api.h"
 #include "api/kind.h"
 #include "api/route.h"
+#include "base/list.h"
 #include "doc/val.h"
 
 enum call_next { CALL_DONE, CALL_COMMIT, CALL_TAKEN };
@@ -46,9 +47,10 @@ struct call_options {
 struct call {
     struct api *api;
     struct api_loop *at;                /* the loop it runs on; NULL in process */
-    struct http_exchange *x;            /* NULL in process, and once the peer is gone */
-    const struct http_request *request; /* NULL in process; valid while x is */
+    struct http_exchange *x;            /* NULL in process; valid, with … */
+    const struct http_request *request; /* … the request, until it is answered */
     struct loop_msg msg;
+    struct list suspended; /* in at->suspended while a write is under way */
 
     struct arena arena; /* everything below lives here */
     struct doc doc;

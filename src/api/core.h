@@ -50,12 +50,17 @@ struct api_loop {
     struct hub *hub;
     struct relay_pool *relays;
     struct expirer *expirer; /* of one loop only */
+    struct list suspended;   /* calls whose write is under way */
+    atomic_long committing;  /* of them, those that the committer has */
 
     pthread_mutex_t lock; /* the counters: written here, read by /metrics anywhere */
     struct map counters;  /* "verb|group|version|resource|subresource|code" */
 };
 
-/* The state under the key, and how requests are counted (metrics.c). */
+/* Waits for the writes under way and drops the calls that wait for them, unanswered (call.c). */
+void calls_abandon(struct api_loop *at);
+
+/* How requests are counted (metrics.c). */
 void metrics_count(struct call *c);
 void metrics_write(struct api *api, struct buf *b);
 
