@@ -133,6 +133,26 @@ static void unmount_below(const char *data_dir)
     buf_done(&text);
 }
 
+/* What `shim hold` started for pods that share a pid namespace is in no cgroup of ours. */
+static void kill_holders(const char *data_dir)
+{
+    struct buf folder = {0};
+    buf_printf(&folder, "%s/pods", data_dir);
+    DIR *dir = opendir(folder.p);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        struct buf path = {0}, text = {0};
+        int64_t pid;
+        buf_printf(&path, "%s/%s/ns/pid.holder", folder.p, e->d_name);
+        if (file_read(path.p, 32, &text, NULL) == 0 && str_to_i64(str_trim(buf_str(&text)), &pid))
+            runtime_end_holder((pid_t)pid);
+        buf_done(&path);
+        buf_done(&text);
+    }
+    if (dir)
+        closedir(dir);
+    buf_done(&folder);
+}
+
 void runtime_unmount_pod(const struct runtime *r, const char *uid)
 {
     struct buf path = {0};
@@ -153,6 +173,7 @@ int agent_reset(const char *data_dir, struct err *err)
         return errno == ENOENT ? 0 : err_errno(err, "%s", data_dir);
     agent_tag(real, tag);
     remove_cgroups(tag);
+    kill_holders(real);
     failed |= podnet_teardown(real, tag, err);
     unmount_below(real);
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
