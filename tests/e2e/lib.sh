@@ -106,4 +106,4 @@ finish() {
     [ $failed -eq 0 ]
     exit
 }
-trap 'stop; "$TUTTI" reset --data-dir "$DIR/data" >/dev/null 2>&1; rm -rf "$DIR"' INT TERM
+trap 'failed=1; stop; "$TUTTI" reset --data-dir "$DIR/data" >/dev/null 2>&1; rm -rf "$DIR"; echo "$passed passed, 1 failed"; exit 1' INT TERM
