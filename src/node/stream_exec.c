@@ -197,7 +197,7 @@ static void pump_source(struct source *s)
 static void on_writable(void *arg)
 {
     struct exec *e = arg;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; e->started && i < 2; i++)
         if (!e->sources[i].io)
             pump_source(&e->sources[i]);
     try_finish(e);
