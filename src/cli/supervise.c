@@ -21,8 +21,8 @@ enum {
     MAX_ROLES = 8,
     LOG_BYTES = 32 * 1024 * 1024,
     PAUSE_MIN_MS = 100,
-    PAUSE_MAX_MS = 5000,
-    LONG_LIFE_MS = 60000,
+    PAUSE_MAX_MS = 2000,
+    LONG_LIFE_MS = 1000,
 };
 
 struct role {
