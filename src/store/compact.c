@@ -1,5 +1,9 @@
 #include "store/internal.h"
 
+#include "base/clock.h"
+
+enum { TRIM_IDLE = 1024 }; /* versions forgotten in a commit of its own */
+
 void compact_note_age(struct store *s, int64_t now_ms, int64_t rev)
 {
     int64_t spacing = s->config.history_ms / (AGE_SAMPLES / 2);
@@ -75,4 +79,24 @@ int compact_step(struct store *s, MDB_txn *txn, struct store_state *state, size_
     }
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+bool compact_idle(struct store *s)
+{
+    MDB_txn *txn;
+    struct store_state state = s->state;
+    size_t done = 0;
+    compact_note_age(s, mono_ms(world_real()), s->state.revision);
+    if (mdb_txn_begin(s->env, NULL, 0, &txn))
+        return false;
+    if (compact_step(s, txn, &state, TRIM_IDLE, &done) || !done ||
+        store_state_write(s, txn, &state)) {
+        mdb_txn_abort(txn);
+        return false;
+    }
+    if (mdb_txn_commit(txn))
+        return false;
+    s->state = state;
+    atomic_store_explicit(&s->compacted, state.compacted, memory_order_release);
+    return true;
 }

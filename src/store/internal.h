@@ -1,7 +1,9 @@
 /* internal.h: what the files of the store share. Nobody else includes it.
  *
  *   store.c   opening, closing, the queue of writes
- *   commit.c  the committer: checks, applies and commits groups of writes
+ *   commit.c  the committer of a store of its own: checks and applies groups of writes
+ *   apply.c   changes of one transaction, and its commit
+ *   etcd*.c   the committer that stands before an etcd cluster (etcd.h)
  *   compact.c forgets old versions, a bounded number at a time
  *   snap.c    snapshots, gets and ranges
  *   watch.c   batches of events, subscriptions, recent and old history
@@ -45,6 +47,7 @@ struct store {
     MDB_dbi kv, hist, log, meta;
     struct store_config config;
     int lock_fd;
+    struct etcd *etcd; /* NULL: a store of its own */
     _Atomic int64_t revision, compacted;
     _Atomic(struct store_snap *) pool[SNAP_POOL];
 
@@ -91,6 +94,42 @@ struct store_write *store_queue_take(struct store *s, int64_t timeout_ms, bool *
 
 /* --- commit.c --- */
 void *store_committer(void *s);
+/* Whether a write is well formed: sizes, counts, no key changed twice. */
+int store_check_shape(const struct store_write *w, struct err *err);
+
+/* --- apply.c --- */
+/* Events gather here before they are one batch. Keys are borrowed, values owned. */
+struct event_list {
+    struct store_event *events;
+    size_t count, cap;
+};
+
+struct group { /* one transaction under way */
+    struct store *s;
+    MDB_txn *txn;
+    struct store_state state; /* its revision is that of the changes */
+    struct event_list events;
+};
+
+struct change {
+    struct str key;
+    struct bytes *value; /* as stored, digits included; NULL: the key goes */
+    int32_t revision_at;
+};
+
+/* LMDB codes. A group that was begun ends with a commit or an abort; a failed commit is one. */
+int group_begin(struct group *g, struct store *s);
+int group_commit(struct group *g, struct store_batch **ret); /* *ret NULL: no events */
+void group_abort(struct group *g);
+/* Carries out a change whose expectation holds; adds its event. index: among the changes of its
+ * revision. */
+int group_change(struct group *g, const struct change *c, uint32_t index);
+int group_current(struct group *g, struct str key, struct kv_head *ret, struct str *value);
+int group_put(struct group *g, struct str key, const struct kv_head *head, struct str value);
+/* value with the digits of revision put in. */
+struct bytes *value_with_revision(struct str value, int64_t revision_at, int64_t revision);
+/* What was committed becomes visible, then b (NULL is fine) goes to the subscribers. Takes b. */
+void store_publish(struct store *s, struct store_batch *b);
 
 /* --- compact.c --- */
 /* Forgets up to `max` superseded versions that are past the limits of the configuration. Returns an
@@ -98,6 +137,8 @@ void *store_committer(void *s);
 int compact_step(struct store *s, MDB_txn *txn, struct store_state *state, size_t max,
                  size_t *ret_done);
 void compact_note_age(struct store *s, int64_t now_ms, int64_t rev);
+/* A step when nobody writes; true: there may be more to do. */
+bool compact_idle(struct store *s);
 
 /* --- snap.c --- */
 /* The version of key that was valid at rev, in the snapshot. Old versions are rebuilt in out. */
@@ -108,13 +149,10 @@ int64_t snap_compacted(const struct store_snap *snap);
 void snap_pool_done(struct store *s);
 
 /* --- watch.c --- */
-/* Events gather here before they are one batch. Keys are borrowed, values owned. */
-struct event_list {
-    struct store_event *events;
-    size_t count, cap;
-};
 void event_list_add(struct event_list *l, const struct store_event *e); /* takes value and prev */
 void event_list_done(struct event_list *l);
 struct store_batch *event_list_batch(struct event_list *l); /* NULL when empty; l is empty then */
-void watch_publish(struct store *s, struct store_batch *b, int64_t revision); /* takes b */
+/* Takes b; NULL: the revision went on without events. */
+void watch_publish(struct store *s, struct store_batch *b, int64_t revision);
+void watch_forget(struct store *s, int64_t revision); /* history up to it is not to be had */
 void watch_done(struct store *s);

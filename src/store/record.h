@@ -18,12 +18,13 @@ enum {
     MAX_VALUE = 16 << 20, /* far above what an API server admits */
     MAX_DELTAS = 15,
     HIST_TAIL = 2 + 8, /* terminator and revision */
-    STORE_FORMAT = 1,
+    STORE_FORMAT = 2,
 };
 
 struct kv_head {
     int64_t create_rev, mod_rev;
-    uint8_t deltas; /* how many deltas stand behind this version, since the last whole one */
+    uint8_t deltas;      /* how many deltas stand behind this version, since the last whole one */
+    int32_t revision_at; /* where mod_rev's digits stand in the value; -1: nowhere */
 } __attribute__((packed));
 
 struct hist_head {

@@ -1,4 +1,4 @@
-#include "store/internal.h"
+#include "store/etcd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,16 +39,18 @@ int store_state_write(struct store *s, MDB_txn *txn, const struct store_state *s
 static int open_databases(struct store *s)
 {
     MDB_txn *txn;
-    int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+    bool read_only = s->config.read_only;
+    unsigned create = read_only ? 0 : MDB_CREATE;
+    int rc = mdb_txn_begin(s->env, NULL, read_only ? MDB_RDONLY : 0, &txn);
     if (rc)
         return rc;
-    if ((rc = mdb_dbi_open(txn, "kv", MDB_CREATE, &s->kv)) ||
-        (rc = mdb_dbi_open(txn, "hist", MDB_CREATE, &s->hist)) ||
-        (rc = mdb_dbi_open(txn, "log", MDB_CREATE, &s->log)) ||
-        (rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &s->meta)))
+    if ((rc = mdb_dbi_open(txn, "kv", create, &s->kv)) ||
+        (rc = mdb_dbi_open(txn, "hist", create, &s->hist)) ||
+        (rc = mdb_dbi_open(txn, "log", create, &s->log)) ||
+        (rc = mdb_dbi_open(txn, "meta", create, &s->meta)))
         goto fail;
     rc = store_state_read(s, txn, &s->state);
-    if (rc == MDB_NOTFOUND) {
+    if (rc == MDB_NOTFOUND && !read_only) {
         s->state = (struct store_state){.format = STORE_FORMAT, .revision = 1, .compacted = 1};
         rc = store_state_write(s, txn, &s->state);
     }
@@ -67,7 +69,7 @@ static int sync_dir(const char *dir, struct err *err)
     return fd < 0 || fsync(fd) ? err_errno(err, "sync %s", dir) : 0;
 }
 
-static int open_env(struct store *s, struct err *err)
+static int take_lock(struct store *s, struct err *err)
 {
     struct buf path = {0};
     buf_printf(&path, "%s/lock", s->config.dir);
@@ -77,21 +79,60 @@ static int open_env(struct store *s, struct err *err)
         return err_errno(err, "open %s/lock", s->config.dir);
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB))
         return err_internal(err, "store: %s is in use by another process", s->config.dir);
-    int rc, dead;
+    return 0;
+}
+
+/* A picture of etcd can be made again, so it is not synced. */
+static unsigned env_flags(const struct store_config *config)
+{
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMEMINIT;
+    if (config->read_only)
+        return flags | MDB_RDONLY;
+    return config->no_sync || config->etcd_endpoints ? flags | MDB_NOSYNC : flags;
+}
+
+/* A folder is either a store of its own or a picture of etcd. */
+static int check_kind(struct store *s, struct err *err)
+{
+    MDB_txn *txn;
+    MDB_val key = mdb_of(STR("etcd")), data;
+    int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+    if (rc)
+        return store_mdb_err(err, rc, s->config.dir);
+    rc = mdb_get(txn, s->meta, &key, &data);
+    mdb_txn_abort(txn);
+    if (rc == 0 && !s->config.etcd_endpoints && !s->config.read_only)
+        return err_bad(
+            err,
+            "store: %s is a picture of what an etcd cluster holds; `tutti store migrate` "
+            "copies it to a store of its own",
+            s->config.dir);
+    return 0;
+}
+
+static int open_env(struct store *s, struct err *err)
+{
+    const struct store_config *config = &s->config;
+    if (!config->read_only && take_lock(s, err))
+        return -1;
+    if (config->etcd_endpoints && etcd_dir_prepare(config->dir, err))
+        return -1;
+    int rc, dead;
     if ((rc = mdb_env_create(&s->env)) || (rc = mdb_env_set_maxdbs(s->env, 4)) ||
         (rc = mdb_env_set_maxreaders(s->env, MAX_READERS)) ||
         (rc = mdb_env_set_mapsize(s->env, s->config.map_bytes)) ||
-        (rc = mdb_env_open(s->env, s->config.dir, flags | (s->config.no_sync ? MDB_NOSYNC : 0),
-                           0600)) ||
+        (rc = mdb_env_open(s->env, config->dir, env_flags(config), 0600)) ||
         (rc = mdb_reader_check(s->env, &dead)) || (rc = open_databases(s)))
         return store_mdb_err(err, rc, s->config.dir);
-    return s->config.no_sync ? 0 : sync_dir(s->config.dir, err);
+    if (check_kind(s, err))
+        return -1;
+    return config->no_sync || config->read_only ? 0 : sync_dir(config->dir, err);
 }
 
 /* All but the committer thread. */
 static void store_free(struct store *s)
 {
+    etcd_free(s->etcd);
     watch_done(s);
     snap_pool_done(s);
     if (s->env)
@@ -104,8 +145,32 @@ static void store_free(struct store *s)
     pthread_mutex_destroy(&s->queue_lock);
     pthread_mutex_destroy(&s->publish_lock);
     pthread_cond_destroy(&s->queue_wake);
-    free((char *)s->config.dir);
+    char **strings[] = {(char **)&s->config.dir,           (char **)&s->config.etcd_endpoints,
+                        (char **)&s->config.etcd_prefix,   (char **)&s->config.etcd_cafile,
+                        (char **)&s->config.etcd_certfile, (char **)&s->config.etcd_keyfile};
+    for (size_t i = 0; i < ARRAY_LEN(strings); i++)
+        free(*strings[i]);
     free(s);
+}
+
+static const char *copy_z(const char *z)
+{
+    return z ? mem_strdup(z) : NULL;
+}
+
+static void copy_config(struct store *s, const struct store_config *config)
+{
+    s->config = *config;
+    s->config.dir = mem_strdup(config->dir);
+    s->config.etcd_endpoints = copy_z(config->etcd_endpoints);
+    s->config.etcd_prefix = copy_z(config->etcd_prefix);
+    s->config.etcd_cafile = copy_z(config->etcd_cafile);
+    s->config.etcd_certfile = copy_z(config->etcd_certfile);
+    s->config.etcd_keyfile = copy_z(config->etcd_keyfile);
+    s->config.map_bytes = config->map_bytes ? config->map_bytes : (size_t)64 << 30;
+    s->config.history_count = config->history_count ? config->history_count : 10000;
+    s->config.history_ms = config->history_ms ? config->history_ms : 300000;
+    s->config.history_bytes = config->history_bytes ? config->history_bytes : 24 << 20;
 }
 
 static void init_locks(struct store *s)
@@ -121,15 +186,10 @@ static void init_locks(struct store *s)
 
 int store_open(const struct store_config *config, struct store **ret, struct err *err)
 {
-    if (file_mkdirs(config->dir, 0700, err))
+    if (!config->read_only && file_mkdirs(config->dir, 0700, err))
         return -1;
     struct store *s = NEW(struct store);
-    s->config = *config;
-    s->config.dir = mem_strdup(config->dir);
-    s->config.map_bytes = config->map_bytes ? config->map_bytes : (size_t)64 << 30;
-    s->config.history_count = config->history_count ? config->history_count : 10000;
-    s->config.history_ms = config->history_ms ? config->history_ms : 300000;
-    s->config.history_bytes = config->history_bytes ? config->history_bytes : 24 << 20;
+    copy_config(s, config);
     s->lock_fd = -1;
     s->queue_end = &s->queue;
     list_init(&s->subs);
@@ -139,11 +199,20 @@ int store_open(const struct store_config *config, struct store **ret, struct err
     s->revision = s->published = s->ring_floor = s->state.revision;
     s->compacted = s->state.compacted;
     compact_note_age(s, mono_ms(world_real()), s->state.revision);
-    int rc = pthread_create(&s->committer, NULL, store_committer, s);
+    if (config->etcd_endpoints && etcd_new(s, &s->etcd, err))
+        goto fail;
+    s->waiting = s->etcd;
+    int rc = config->read_only
+                 ? 0
+                 : pthread_create(&s->committer, NULL, s->etcd ? etcd_thread : store_committer, s);
     if (rc) {
         errno = rc;
         err_errno(err, "store: thread");
         goto fail;
+    }
+    if (s->etcd && etcd_wait_open(s, err)) {
+        store_close(s);
+        return -1;
     }
     *ret = s;
     return 0;
@@ -158,9 +227,12 @@ void store_close(struct store *s)
         return;
     pthread_mutex_lock(&s->queue_lock);
     s->closing = true;
+    if (s->etcd)
+        etcd_wake(s);
     pthread_cond_signal(&s->queue_wake);
     pthread_mutex_unlock(&s->queue_lock);
-    pthread_join(s->committer, NULL);
+    if (!s->config.read_only)
+        pthread_join(s->committer, NULL);
     store_free(s);
 }
 
@@ -180,8 +252,11 @@ void store_submit(struct store *s, struct store_write *w)
     pthread_mutex_lock(&s->queue_lock);
     *s->queue_end = w;
     s->queue_end = &w->next;
-    bool wake = s->waiting;
-    s->waiting = false;
+    bool wake = s->waiting && !s->etcd;
+    if (s->etcd)
+        etcd_wake(s);
+    else
+        s->waiting = false;
     pthread_mutex_unlock(&s->queue_lock);
     if (wake)
         pthread_cond_signal(&s->queue_wake);
@@ -212,7 +287,63 @@ struct store_write *store_queue_take(struct store *s, int64_t timeout_ms, bool *
     return all;
 }
 
-/* --- the waiting form --- */
+/* --- barriers --- */
+
+bool store_barrier(struct store *s, struct store_barrier *b)
+{
+    bool reached = b->at_least && b->at_least <= store_revision(s);
+    b->failed = false;
+    if (reached || (!s->etcd && !b->at_least))
+        return true;
+    if (!s->etcd) { /* nobody can have been told of a revision that was not given out */
+        b->failed = true;
+        err_set(&b->err, 504, "Timeout", "Too large resource version: %lld, current: %lld",
+                (long long)b->at_least, (long long)store_revision(s));
+        return true;
+    }
+    b->next = NULL;
+    pthread_mutex_lock(&s->queue_lock);
+    *s->etcd->barriers_end = b;
+    s->etcd->barriers_end = &b->next;
+    etcd_wake(s);
+    pthread_mutex_unlock(&s->queue_lock);
+    return false;
+}
+
+/* --- the waiting forms --- */
+
+static void wake(atomic_uint *ready)
+{
+    atomic_store_explicit(ready, 1, memory_order_release);
+    /* The waiter may be gone by now; waking an address that nobody waits on does no harm. */
+    syscall(SYS_futex, ready, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void wait_for(atomic_uint *ready)
+{
+    while (!atomic_load_explicit(ready, memory_order_acquire))
+        syscall(SYS_futex, ready, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+}
+
+struct waited_barrier {
+    struct store_barrier b;
+    atomic_uint ready;
+};
+
+static void waited_barrier_done(struct store_barrier *b)
+{
+    wake(&CONTAINER_OF(b, struct waited_barrier, b)->ready);
+}
+
+int store_barrier_wait(struct store *s, int64_t at_least, struct err *err)
+{
+    struct waited_barrier waited = {.b = {.done = waited_barrier_done, .at_least = at_least}};
+    if (!store_barrier(s, &waited.b))
+        wait_for(&waited.ready);
+    if (waited.b.failed)
+        *err = waited.b.err;
+    return waited.b.failed ? -1 : 0;
+}
 
 struct waited_write {
     struct store_write w;
@@ -221,11 +352,7 @@ struct waited_write {
 
 static void waited_done(struct store_write *w)
 {
-    struct waited_write *waited = CONTAINER_OF(w, struct waited_write, w);
-    atomic_uint *ready = &waited->ready;
-    atomic_store_explicit(ready, 1, memory_order_release);
-    /* The waiter may be gone by now; waking an address that nobody waits on does no harm. */
-    syscall(SYS_futex, ready, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    wake(&CONTAINER_OF(w, struct waited_write, w)->ready);
 }
 
 void store_commit(struct store *s, struct store_write *w)
@@ -233,8 +360,7 @@ void store_commit(struct store *s, struct store_write *w)
     struct waited_write waited = {.w = *w};
     waited.w.done = waited_done;
     store_submit(s, &waited.w);
-    while (!atomic_load_explicit(&waited.ready, memory_order_acquire))
-        syscall(SYS_futex, &waited.ready, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    wait_for(&waited.ready);
     waited.w.done = w->done;
     *w = waited.w;
 }

@@ -7,8 +7,16 @@
  * the past.
  *
  * One committer thread carries out writes, many in one transaction with one fsync; a write's
- * callback runs after the fsync. Readers take snapshots and never wait. The interface says nothing
- * of LMDB, so that etcd fits behind it.
+ * callback runs after the fsync. Readers take snapshots and never wait.
+ *
+ * With etcd_endpoints the truth is in an etcd cluster that several stores may share, each with a
+ * folder of its own. A write is an etcd transaction; a watch keeps a picture of everything in the
+ * folder, which readers read as ever, and a write's callback runs when the picture has it. What
+ * differs: writes that were submitted together may take effect in any order; revisions are etcd's
+ * and may skip; other stores' writes appear a moment after they were acknowledged there, unless a
+ * reader asks for store_barrier first; a watcher that etcd's compaction overtook while the cluster
+ * was unreachable gets each key's last change only, and history before it is 410. A write whose
+ * outcome cannot be found out is STORE_FAILED with 504, and may have happened.
  *
  * Crash rule: after the callback said STORE_OK the write survives kill -9 and power loss; a write
  * without a callback may or may not have happened. */
@@ -29,6 +37,16 @@ struct store_config {
     int64_t history_count, history_ms;
     size_t history_bytes;
     bool no_sync; /* tests and simulations only */
+    /* Reads what another process may be writing (a backup while the server runs). Nothing but
+     * reading functions may be called. */
+    bool read_only;
+
+    const char *etcd_endpoints; /* "http://10.0.0.1:2379,https://10.0.0.2:2379"; NULL: no etcd */
+    const char *etcd_prefix;    /* of all keys in etcd; NULL: "/tutti/" */
+    /* PEM files. NULL: the system's authorities, no certificate of one's own. */
+    const char *etcd_cafile, *etcd_certfile, *etcd_keyfile;
+    int64_t etcd_timeout_ms; /* for a write or barrier to succeed; 0: 15,000. store_open waits as
+                                long for the first picture's beginning */
 };
 
 int store_open(const struct store_config *config, struct store **ret, struct err *err);
@@ -111,6 +129,25 @@ struct store_write {
 void store_submit(struct store *s, struct store_write *w); /* any thread */
 void store_commit(struct store *s,
                   struct store_write *w); /* the same, waiting; done is not called */
+
+/* --- consistent reads ---
+ *
+ * A list that must not be stale (no resourceVersion given) first passes a barrier: every write that
+ * anybody heard STORE_OK of before the barrier began is in every snapshot taken after it. */
+struct store_barrier {
+    struct store_barrier *next; /* the store's, and so is deadline_ms */
+    int64_t deadline_ms;
+    /* On the committer's thread; must only hand over. */
+    void (*done)(struct store_barrier *b);
+    int64_t at_least; /* wait for this revision instead; 0: for all that is acknowledged by now */
+    /* results */
+    bool failed; /* err: 504 after etcd_timeout_ms */
+    struct err err;
+};
+
+/* true: passed already, done is not called (always so without etcd and without at_least). */
+bool store_barrier(struct store *s, struct store_barrier *b);               /* any thread */
+int store_barrier_wait(struct store *s, int64_t at_least, struct err *err); /* the same, waiting */
 
 /* --- watching --- */
 enum store_event_type { STORE_CREATED, STORE_MODIFIED, STORE_DELETED };

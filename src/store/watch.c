@@ -114,10 +114,21 @@ void watch_publish(struct store *s, struct store_batch *b, int64_t revision)
     pthread_mutex_lock(&s->publish_lock);
     LIST_FOR (&s->subs, at) {
         struct store_sub *sub = CONTAINER_OF(at, struct store_sub, in_subs);
-        sub->fn(sub->arg, b);
+        if (b)
+            sub->fn(sub->arg, b);
     }
     s->published = revision;
-    ring_add(s, b);
+    if (b)
+        ring_add(s, b);
+    pthread_mutex_unlock(&s->publish_lock);
+}
+
+void watch_forget(struct store *s, int64_t revision)
+{
+    pthread_mutex_lock(&s->publish_lock);
+    while (s->ring_count)
+        ring_drop(s);
+    s->ring_floor = revision;
     pthread_mutex_unlock(&s->publish_lock);
 }
 

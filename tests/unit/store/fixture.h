@@ -1,4 +1,5 @@
-/* fixture.h: a store in a folder of its own, and writes in one line. */
+/* fixture.h: a store in a folder of its own, and writes in one line. With OVER_ETCD it stands before
+ * an etcd cluster of one member, a new one for each folder. */
 #pragma once
 
 #include <stdio.h>
@@ -8,14 +9,31 @@
 #include "store/store.h"
 #include "test.h"
 
+#ifdef OVER_ETCD
+#include "etcd_fixture.h"
+static struct etcd_cluster fixture_etcd;
+#endif
+
 static char fixture_dir[64];
 
-/* An empty folder; the last one is removed. */
-static inline const char *fresh_dir(void)
+static inline void remove_fixture(void)
 {
     struct err err;
     if (fixture_dir[0])
         file_remove_tree(fixture_dir, &err);
+    fixture_dir[0] = '\0';
+#ifdef OVER_ETCD
+    etcd_cluster_stop(&fixture_etcd);
+#endif
+}
+
+/* An empty folder; the last one is removed. */
+static inline const char *fresh_dir(void)
+{
+    remove_fixture();
+#ifdef OVER_ETCD
+    etcd_cluster_start(&fixture_etcd, 1);
+#endif
     snprintf(fixture_dir, sizeof(fixture_dir), "/tmp/tutti-store-XXXXXX");
     CHECK(mkdtemp(fixture_dir));
     return fixture_dir;
@@ -25,6 +43,9 @@ static inline struct store *open_with(struct store_config config)
 {
     struct store *s;
     struct err err;
+#ifdef OVER_ETCD
+    config.etcd_endpoints = fixture_etcd.endpoints;
+#endif
     CHECK_OK(store_open(&config, &s, &err), &err);
     return s;
 }
@@ -36,10 +57,8 @@ static inline struct store *open_fresh(void)
 
 static inline void close_fresh(struct store *s)
 {
-    struct err err;
     store_close(s);
-    file_remove_tree(fixture_dir, &err);
-    fixture_dir[0] = '\0';
+    remove_fixture();
 }
 
 /* One op; the answer is its revision, or minus the result. */
