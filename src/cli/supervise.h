@@ -1,7 +1,7 @@
 /* supervise.h: child processes that are kept alive.
  *
  * Each role is started as `tutti ROLE …` of this very binary. A role that ends is started again
- * after a pause that grows from 100 ms to 5 s and shrinks back after a minute of life. Children end
+ * after a pause that grows from 100 ms to 2 s and shrinks back after a second of life. Children end
  * when this process does, however it ends. Their standard error is collected into one log file,
  * which is turned over at 32 MiB (one old one is kept). */
 #pragma once
