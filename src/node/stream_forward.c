@@ -313,7 +313,7 @@ static void watch_socket(struct pair *p)
 
 static bool connected(const struct pair *p)
 {
-    return p->fds[0] >= 0 && !p->working && !p->connecting;
+    return !p->working && p->fds[0] >= 0 && !p->connecting;
 }
 
 static void on_data(void *arg, struct str piece)

@@ -2,7 +2,10 @@
 
 #include "base/map.h"
 
-enum { UPDATE_AT = SPDY_INITIAL_WINDOW / 2 };
+enum {
+    UPDATE_AT = SPDY_INITIAL_WINDOW / 2,
+    FINISH_MS = 30000 /* for a client's windows to let the last bytes through */
+};
 
 struct mux_stream {
     struct list link;
@@ -31,10 +34,12 @@ struct mux {
     struct map by_id;
     size_t count, holding;
     int64_t initial_window;
-    bool windows; /* the peer keeps them */
+    bool windows;   /* the peer keeps them */
+    bool finishing; /* closes as soon as what was written is sent; has no owner any more */
     bool over;
     struct buf out;
     struct loop_task task;
+    struct loop_timer timer;
 };
 
 /* --- sending --- */
@@ -200,13 +205,78 @@ uint32_t mux_id(const struct mux_stream *st)
     return st->id;
 }
 
+/* --- the end --- */
+
+static void free_mux(struct loop_task *t)
+{
+    struct mux *m = CONTAINER_OF(t, struct mux, task);
+    LIST_FOR (&m->streams, it) {
+        struct mux_stream *st = CONTAINER_OF(it, struct mux_stream, link);
+        st->dropped = true; /* its owner is gone as well */
+        bury(st);
+    }
+    spdy_free(m->spdy);
+    map_done(&m->by_id);
+    buf_done(&m->out);
+    free(m);
+}
+
+static void end(struct mux *m)
+{
+    m->over = true;
+    spdy_stop(m->spdy);
+    loop_timer_clear(m->loop, &m->timer);
+    loop_defer(m->loop, &m->task, free_mux);
+}
+
+static void close_now(struct mux *m)
+{
+    spdy_write_goaway(m->spdy, false, &m->out);
+    flush(m);
+    carrier_finish(m->carrier);
+    end(m);
+}
+
+/* As soon as the streams' last bytes are on their way. */
+static void try_close(struct mux *m)
+{
+    LIST_FOR (&m->streams, it) {
+        struct mux_stream *st = CONTAINER_OF(it, struct mux_stream, link);
+        if (st->want_end && !st->sent_end) {
+            flush(m);
+            return;
+        }
+    }
+    close_now(m);
+}
+
+static void finish_timeout(struct loop_timer *t)
+{
+    close_now(CONTAINER_OF(t, struct mux, timer));
+}
+
+void mux_finish(struct mux *m)
+{
+    if (m->over || m->finishing)
+        return;
+    m->finishing = true;
+    LIST_FOR (&m->streams, it) {
+        struct mux_stream *st = CONTAINER_OF(it, struct mux_stream, link);
+        st->dropped = true;
+        st->events = NULL;
+        release(st);
+    }
+    loop_timer_set(m->loop, &m->timer, FINISH_MS, finish_timeout);
+    try_close(m);
+}
+
 /* --- what the codec reports --- */
 
 static void on_stream(void *arg, uint32_t id, const struct http_header *headers, size_t count,
                       bool fin)
 {
     struct mux *m = arg;
-    if (m->count >= MUX_STREAMS_MAX) {
+    if (m->count >= MUX_STREAMS_MAX || m->finishing) {
         spdy_write_reset(id, SPDY_REFUSED_STREAM, &m->out);
         return;
     }
@@ -289,7 +359,9 @@ static void on_window(void *arg, uint32_t id, uint32_t more)
         return;
     }
     push(st);
-    if (!st->events)
+    if (m->finishing)
+        try_close(m);
+    else if (!st->events)
         settle(st);
     else if (flush(m) == 0)
         unblock(st);
@@ -306,34 +378,14 @@ static void on_initial_window(void *arg, uint32_t bytes)
 
 /* --- what the carrier reports --- */
 
-static void free_mux(struct loop_task *t)
-{
-    struct mux *m = CONTAINER_OF(t, struct mux, task);
-    LIST_FOR (&m->streams, it) {
-        struct mux_stream *st = CONTAINER_OF(it, struct mux_stream, link);
-        st->dropped = true; /* its owner is gone as well */
-        bury(st);
-    }
-    spdy_free(m->spdy);
-    map_done(&m->by_id);
-    buf_done(&m->out);
-    free(m);
-}
-
-static void end(struct mux *m)
-{
-    m->over = true;
-    spdy_stop(m->spdy);
-    loop_defer(m->loop, &m->task, free_mux);
-}
-
 static void on_closed(void *arg)
 {
     struct mux *m = arg;
     if (m->over)
         return;
     end(m);
-    m->events->gone(m->arg);
+    if (!m->finishing)
+        m->events->gone(m->arg);
 }
 
 static void on_bytes(void *arg, struct str bytes)
@@ -401,14 +453,4 @@ struct mux *mux_open(struct http_exchange *x, const struct carrier_choice *choic
     m->spdy = spdy_new(true, &frames, m);
     list_init(&m->streams);
     return m;
-}
-
-void mux_finish(struct mux *m)
-{
-    if (m->over)
-        return;
-    spdy_write_goaway(m->spdy, false, &m->out);
-    flush(m);
-    carrier_finish(m->carrier);
-    end(m);
 }

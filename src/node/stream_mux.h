@@ -34,7 +34,8 @@ struct mux_stream_events {
 
 struct mux *mux_open(struct http_exchange *x, const struct carrier_choice *choice,
                      const struct mux_events *events, void *arg); /* NULL: x was ended */
-void mux_finish(struct mux *m); /* GOAWAY, and closes once all was sent; no event follows */
+void mux_finish(struct mux *m); /* GOAWAY, and closes once all was sent. No event follows,
+                                   and the streams are nobody's any more */
 
 void mux_accept(struct mux_stream *st, const struct mux_stream_events *events, void *arg);
 void mux_refuse(struct mux_stream *st);
