@@ -137,14 +137,15 @@ static void on_probe(void *arg, int code, struct str message, const char *why)
         etcd_link_lost(e, err.message);
         return;
     }
+    if (!usable) {
+        etcd_sync_start(e, !e->opened);
+        return;
+    }
     if (!e->opened && !e->first.done) {
         e->first = (struct store_barrier){.done = on_first, .at_least = h.revision};
         etcd_barrier(e, &e->first);
     }
-    if (usable)
-        etcd_watch_start(e);
-    else
-        etcd_sync_start(e, !e->opened);
+    etcd_watch_start(e);
 }
 
 static void dial(struct loop_timer *t)
@@ -199,7 +200,8 @@ void etcd_link_lost(struct etcd *e, const char *why)
     if (was_up && e->down_since_ms - e->up_since_ms > STEADY_MS)
         e->failures = 0;
     e->failures++;
-    log_warn("store", "no connection to etcd", "endpoint", e->endpoints[e->endpoint], "error", why);
+    log_write(was_up ? LOG_WARN : LOG_DEBUG, "store", "no connection to etcd", "endpoint",
+              e->endpoints[e->endpoint], "error", why, (char *)0);
     if (!e->refused) {
         pthread_mutex_lock(&e->s->queue_lock);
         err_set(&e->open_err, 504, "Timeout", "etcd: %s: %s", e->endpoints[e->endpoint], why);

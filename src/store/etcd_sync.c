@@ -308,6 +308,8 @@ static void complete(struct sync *y)
             etcd_write_seen(e, y->differences[i].number, y->differences[i].event.revision,
                             y->differences[i].event.key, y->differences[i].event.value);
     free_sync(y);
+    if (!e->opened)
+        etcd_opened(e);
     etcd_write_lost_sight(e);
     etcd_write_settle(e);
     etcd_watch_start(e);

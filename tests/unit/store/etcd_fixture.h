@@ -1,6 +1,6 @@
-/* etcd_fixture.h: etcd members on loopback, each in a folder of its own. The program is `etcd` on the
- * PATH or peers/etcd in the build folder (tests/bench/run builds it there); without one the test is
- * skipped. */
+/* etcd_fixture.h: etcd members on loopback, each in a folder of its own. The program is `etcd` on
+ * the PATH or peers/etcd in the build folder (tests/bench/run builds it there); without one the
+ * test is skipped. */
 #pragma once
 
 #include <arpa/inet.h>
@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,12 +70,19 @@ static inline void etcd_member_start(struct etcd_cluster *c, size_t i)
     snprintf(log, sizeof(log), "%s/%s.log", c->dir, name);
     snprintf(client, sizeof(client), "http://127.0.0.1:%d", c->members[i].client_port);
     snprintf(peer, sizeof(peer), "http://127.0.0.1:%d", c->members[i].peer_port);
-    const char *args[] = {program, "--name", name, "--data-dir", dir, "--listen-client-urls", client,
-                          "--advertise-client-urls", client, "--listen-peer-urls", peer,
-                          "--initial-advertise-peer-urls", peer, "--initial-cluster", buf_z(&all),
-                          "--log-level", "warn", c->sync ? NULL : "--unsafe-no-fsync", NULL};
+    const char *args[] = {program,     "--name",
+                          name,        "--data-dir",
+                          dir,         "--listen-client-urls",
+                          client,      "--advertise-client-urls",
+                          client,      "--listen-peer-urls",
+                          peer,        "--initial-advertise-peer-urls",
+                          peer,        "--initial-cluster",
+                          buf_z(&all), "--log-level",
+                          "warn",      c->sync ? NULL : "--unsafe-no-fsync",
+                          NULL};
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* no member outlives its test */
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fd, 1);
         dup2(fd, 2);
@@ -104,8 +112,8 @@ static inline void etcd_cluster_start(struct etcd_cluster *c, size_t count)
     for (size_t i = 0; i < count; i++) {
         c->members[i].client_port = free_port();
         c->members[i].peer_port = free_port();
-        n += (size_t)snprintf(c->endpoints + n, sizeof(c->endpoints) - n,
-                              "%shttp://127.0.0.1:%d", i ? "," : "", c->members[i].client_port);
+        n += (size_t)snprintf(c->endpoints + n, sizeof(c->endpoints) - n, "%shttp://127.0.0.1:%d",
+                              i ? "," : "", c->members[i].client_port);
     }
     for (size_t i = 0; i < count; i++)
         etcd_member_start(c, i);

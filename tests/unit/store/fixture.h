@@ -1,5 +1,5 @@
-/* fixture.h: a store in a folder of its own, and writes in one line. With OVER_ETCD it stands before
- * an etcd cluster of one member, a new one for each folder. */
+/* fixture.h: a store in a folder of its own, and writes in one line. With OVER_ETCD it stands
+ * before an etcd cluster of one member, a new one for each folder. */
 #pragma once
 
 #include <stdio.h>
@@ -12,6 +12,9 @@
 #ifdef OVER_ETCD
 #include "etcd_fixture.h"
 static struct etcd_cluster fixture_etcd;
+enum { IDLE_US = 600000 }; /* when an idle store has forgotten what it may */
+#else
+enum { IDLE_US = 20000 };
 #endif
 
 static char fixture_dir[64];

@@ -84,7 +84,7 @@ TEST(history_that_was_compacted_is_gone)
     struct store_config config = {.dir = dir, .history_count = 2, .history_ms = 1};
     struct store *s = open_with(config);
     write_some(s);
-    usleep(20000);
+    usleep(IDLE_US);
     store_close(s);
     s = open_with(config);
     int64_t next;
