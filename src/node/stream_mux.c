@@ -371,9 +371,16 @@ static void on_initial_window(void *arg, uint32_t bytes)
 {
     struct mux *m = arg;
     m->windows = true;
-    LIST_FOR (&m->streams, it)
-        CONTAINER_OF(it, struct mux_stream, link)->window += (int64_t)bytes - m->initial_window;
+    LIST_FOR (&m->streams, it) {
+        struct mux_stream *st = CONTAINER_OF(it, struct mux_stream, link);
+        st->window += (int64_t)bytes - m->initial_window;
+        push(st);
+        if (st->dropped && !m->finishing)
+            settle(st);
+    }
     m->initial_window = bytes;
+    if (m->finishing)
+        try_close(m);
 }
 
 /* --- what the carrier reports --- */

@@ -42,8 +42,8 @@ int agent_find_container(struct agent *a, const char *ns, const char *pod, const
 /* Runs a command in a running container, as the container's user and limits. Without tty the caller
  * gives three pipe ends that the process inherits (-1: /dev/null), still the caller's afterwards;
  * with tty it gets the master side in *ret_tty. The process to wait for is *ret_pid, a child of
- * this process: its exit status is the command's (126, 127 when it could not be started). Killing
- * it ends the command. */
+ * this process: its exit status is the command's (126, 127 when it could not be started). SIGTERM
+ * to it ends the command; so does the end of the thread that called. */
 struct agent_exec {
     const char *id;          /* streams_container.id */
     const char *const *argv; /* NULL-terminated */
