@@ -2,6 +2,7 @@
 #include "node/agent.h"
 
 #include <curl/curl.h>
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -70,6 +71,28 @@ static void find_orphan(void *arg, const char *id, const val *meta)
     o->uids = mem_realloc_array(o->uids, o->count + 1, sizeof(o->uids[0]));
     snprintf(o->ids[o->count], RUNTIME_ID, "%s", id);
     snprintf(o->uids[o->count++], sizeof(o->uids[0]), "%.*s", STR_ARG(uid));
+}
+
+/* Folders of pods that went while they had no container yet. */
+static void remove_folders(struct agent *a)
+{
+    struct buf path = {0};
+    buf_printf(&path, "%s/pods", a->data_dir);
+    DIR *dir = opendir(path.p);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        if (e->d_name[0] == '.')
+            continue;
+        pthread_mutex_lock(&a->lock);
+        bool known = map_get(&a->workers, str_of(e->d_name));
+        pthread_mutex_unlock(&a->lock);
+        if (known)
+            continue;
+        runtime_unmount_pod(&a->runtime, e->d_name);
+        podnet_detach(a->net, e->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    buf_done(&path);
 }
 
 static void remove_orphans(struct agent *a)
@@ -236,6 +259,7 @@ static int64_t beat(struct agent *a, struct beat *b)
     if (!b->cleaned && cache_synced(a->pods)) {
         b->cleaned = true;
         remove_orphans(a);
+        remove_folders(a);
     }
     int64_t wait = sooner(b->lease_ms, b->status_ms) - mono_ms(world_real());
     if (!b->ready || !b->cleaned)

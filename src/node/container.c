@@ -413,7 +413,6 @@ void container_start(struct container *c)
     }
     c->now = (struct run){0};
     runtime_new_id(c->now.id);
-    c->stopping = false;
     int failed = launch(c, &image, &reason, &err);
     image_done(&image);
     if (failed) {

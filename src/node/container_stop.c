@@ -123,7 +123,6 @@ void container_stop(struct container *c, int64_t grace_ms, const char *why)
         return;
     probes_stop(c);
     c->ready = false;
-    c->stopping = true;
     pod_event(c->pod, c, false, "Killing", "%s", why);
     int64_t until = now_ms() + grace_ms;
     run_pre_stop(c, until);
@@ -235,7 +234,6 @@ void pod_finish(struct pod *p)
               *grace = val_get(meta, "deletionGracePeriodSeconds");
     int64_t ms = (grace ? val_int(grace) : 30) * 1000;
     bool had_any = false, failed = false;
-    p->terminating = true;
     pod_stop_containers(p, p->gone ? MIN_GRACE_MS : ms, false);
     for (size_t i = 0; i < p->count; i++) {
         const struct container *c = &p->containers[i];

@@ -169,6 +169,10 @@ static int get_token(struct pull *p, const char *challenge_text)
     if (!str_eq_nocase(str_head(challenge, 6), STR("bearer")) || !realm.n)
         return err_set(p->err, 401, "Unauthorized",
                        "authorization failed: no basic auth credentials");
+    /* A password does not travel in the clear because a registry asks for it. */
+    if (strncmp(p->base, "https:", 6) == 0 && !str_starts(realm, STR("https://")))
+        return err_set(p->err, 401, "Unauthorized",
+                       "failed to authorize: the realm %.*s is not https", STR_ARG(realm));
     buf_put(&url, realm);
     put_parameter(&url, "service", parameter(challenge, "service"));
     put_parameter(&url, "scope", parameter(challenge, "scope"));

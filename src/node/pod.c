@@ -269,17 +269,11 @@ static int64_t drive(struct container *c)
     return left > 0 ? left : 1;
 }
 
-static void set_phase(struct pod *p, const char *phase)
-{
-    if (strcmp(p->phase, phase))
-        p->phase = phase;
-}
-
 /* The end of a pod that is not restarted. */
 static void conclude(struct pod *p, bool failed)
 {
     pod_stop_containers(p, 30000, false);
-    set_phase(p, failed ? "Failed" : "Succeeded");
+    p->phase = failed ? "Failed" : "Succeeded";
     volumes_teardown(p);
     pod_release(p);
 }
@@ -343,7 +337,7 @@ static int64_t drive_main(struct pod *p)
     if (all_main_ended(p) && !again)
         conclude(p, failed);
     else if (up)
-        set_phase(p, "Running");
+        p->phase = "Running";
     return wait;
 }
 

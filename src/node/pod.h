@@ -44,7 +44,6 @@ struct container {
         waiting_message[1200];    /* reason why it is not running; "" : ContainerCreating */
     int64_t retry_ms, backoff_ms; /* not started again before (monotonic); last pause */
     int64_t pull_retry_ms, pull_backoff_ms;
-    bool stopping;              /* was told to end: its end is no crash */
     atomic_bool started, ready; /* written by probes */
     atomic_bool kill_unhealthy; /* a liveness or startup probe failed */
     char unhealthy[32];         /* "liveness" or "startup"; before kill_unhealthy is set */
@@ -75,11 +74,11 @@ struct pod {
     bool adopted;  /* containers of it ran when this agent started: all that was there already */
     int64_t prepare_ms; /* a preparation that failed is not tried again before */
     bool initialized;   /* init containers are done, main ones may start */
-    bool terminating, finished, released;
+    bool finished, released;
     const char *phase;             /* "Pending", "Running", "Succeeded", "Failed" */
     char reason[40], message[512]; /* of the pod's status; "" : none */
     struct podnet_addrs addrs;
-    int64_t start_ns, deadline_ms, refresh_ms;
+    int64_t start_ns, refresh_ms;
     struct buf reported; /* JSON of the status that the API has from us */
     atomic_bool cancel;  /* pulls give up */
     struct map tokens;   /* "volume/path" -> struct pod_token */
