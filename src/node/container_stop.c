@@ -234,7 +234,7 @@ void pod_finish(struct pod *p)
               *grace = val_get(meta, "deletionGracePeriodSeconds");
     int64_t ms = (grace ? val_int(grace) : 30) * 1000;
     bool had_any = false, failed = false;
-    pod_stop_containers(p, p->gone ? MIN_GRACE_MS : ms, false);
+    pod_stop_containers(p, pod_gone(p) ? MIN_GRACE_MS : ms, false);
     for (size_t i = 0; i < p->count; i++) {
         const struct container *c = &p->containers[i];
         had_any |= c->now.id[0] != '\0';
@@ -245,7 +245,7 @@ void pod_finish(struct pod *p)
     pod_release(p);
     pod_report(p);
     forget(p);
-    if (!p->gone)
+    if (!pod_gone(p))
         delete_object(p);
     p->finished = true;
 }
