@@ -86,6 +86,9 @@ static inline struct str mdb_str(MDB_val v)
 int store_mdb_err(struct err *err, int rc, const char *what); /* fills err, returns -1 */
 
 /* --- store.c --- */
+/* Opens a store without a committer: the caller is it. Ends with store_free. */
+int store_open_still(const struct store_config *config, struct store **ret, struct err *err);
+void store_free(struct store *s);
 int store_state_read(struct store *s, MDB_txn *txn, struct store_state *ret);
 int store_state_write(struct store *s, MDB_txn *txn, const struct store_state *state);
 /* What was submitted, oldest first; NULL after timeout_ms (-1: waits) or, with *ret_closing, when

@@ -12,10 +12,12 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/err.h"
 
 enum {
-    MAX_KEY = 511,        /* LMDB's limit */
-    MAX_VALUE = 16 << 20, /* far above what an API server admits */
+    MAX_KEY = 511,               /* LMDB's limit */
+    MAX_VALUE = 16 << 20,        /* far above what an API server admits */
+    MAX_STORED = MAX_VALUE + 20, /* with the revision's digits */
     MAX_DELTAS = 15,
     HIST_TAIL = 2 + 8, /* terminator and revision */
     STORE_FORMAT = 2,

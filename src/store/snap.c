@@ -150,6 +150,7 @@ static bool newest_version(struct store_snap *snap, struct str key, struct store
     ret->key = key;
     ret->create_rev = head.create_rev;
     ret->mod_rev = head.mod_rev;
+    ret->revision_at = head.revision_at;
     return true;
 }
 
@@ -233,7 +234,7 @@ bool snap_version(struct store_snap *snap, struct str key, int64_t rev, struct b
               record_split(mdb_str(data), &head, sizeof(head), &rest) && head.end_rev > rev;
     if (ok) {
         struct buf name = {0};
-        *ret = (struct store_kv){.key = key, .create_rev = head.create_rev};
+        *ret = (struct store_kv){.key = key, .create_rev = head.create_rev, .revision_at = -1};
         ok = hist_key_parse(mdb_str(k), &name, &ret->mod_rev);
         buf_done(&name);
         ok = ok && rebuild(snap, c, mdb_str(k), now.value, data, out, &body);
@@ -355,6 +356,7 @@ bool store_next(struct store_iter *it, struct store_kv *ret)
     ret->key = mdb_str(it->kv_key);
     ret->create_rev = head.create_rev;
     ret->mod_rev = head.mod_rev;
+    ret->revision_at = head.revision_at;
     kv_move(it, MDB_NEXT);
     return true;
 }

@@ -130,7 +130,7 @@ static int open_env(struct store *s, struct err *err)
 }
 
 /* All but the committer thread. */
-static void store_free(struct store *s)
+void store_free(struct store *s)
 {
     etcd_free(s->etcd);
     watch_done(s);
@@ -184,7 +184,7 @@ static void init_locks(struct store *s)
     pthread_mutex_init(&s->publish_lock, NULL);
 }
 
-int store_open(const struct store_config *config, struct store **ret, struct err *err)
+int store_open_still(const struct store_config *config, struct store **ret, struct err *err)
 {
     if (!config->read_only && file_mkdirs(config->dir, 0700, err))
         return -1;
@@ -194,11 +194,22 @@ int store_open(const struct store_config *config, struct store **ret, struct err
     s->queue_end = &s->queue;
     list_init(&s->subs);
     init_locks(s);
-    if (open_env(s, err))
-        goto fail;
+    if (open_env(s, err)) {
+        store_free(s);
+        return -1;
+    }
     s->revision = s->published = s->ring_floor = s->state.revision;
     s->compacted = s->state.compacted;
     compact_note_age(s, mono_ms(world_real()), s->state.revision);
+    *ret = s;
+    return 0;
+}
+
+int store_open(const struct store_config *config, struct store **ret, struct err *err)
+{
+    struct store *s;
+    if (store_open_still(config, &s, err))
+        return -1;
     if (config->etcd_endpoints && etcd_new(s, &s->etcd, err))
         goto fail;
     s->waiting = s->etcd;

@@ -63,6 +63,8 @@ struct store_kv {
     struct str key,
         value; /* valid until the snapshot ends or, with an iterator, until the next step */
     int64_t create_rev, mod_rev;
+    int32_t
+        revision_at; /* where mod_rev's digits stand in value; -1: nowhere. Newest versions only */
 };
 
 /* rev 0: the newest. Otherwise the state at that revision: 410 Expired with etcd's "required
@@ -189,3 +191,20 @@ void store_unsubscribe(struct store_sub *sub); /* fn is not running any more whe
  * 410 Expired when `after` is older than the history. */
 int store_history(struct store *s, int64_t after, int64_t upto, struct str prefix, size_t limit,
                   struct store_batch **ret, int64_t *ret_next, struct err *err);
+
+/* --- moving whole stores --- */
+
+/* Writes one snapshot of all keys, with their revisions, to path (mode 0600, replaced only when it
+ * is complete and synced). Any thread, beside any traffic. *ret_keys: how many. */
+int store_backup(struct store *s, const char *path, int64_t *ret_keys, struct err *err);
+
+/* Puts a backup into an empty store, which no other process has open. A store of its own gets keys,
+ * values and revisions as they were (history before them is 410); in etcd revisions begin anew, and
+ * the digits in the values with them. A file that was changed or cut is refused before anything is
+ * written. */
+int store_restore(const struct store_config *config, const char *path, int64_t *ret_keys,
+                  struct err *err);
+
+/* Copies all keys and values into a store that is empty. Revisions, and the digits in the values,
+ * are the new store's: clients have to list again. */
+int store_copy(struct store *from, struct store *to, int64_t *ret_keys, struct err *err);

@@ -248,6 +248,52 @@ TEST(a_write_that_finds_no_cluster_fails_in_time)
     store_close(s);
 }
 
+TEST(a_backup_moves_between_etcd_and_a_store_of_its_own)
+{
+    start(1);
+    struct err err;
+    int64_t keys;
+    struct store *a = open_at(dir_of("a"), cluster.endpoints), *own;
+    struct bytes *value = bytes_new(STR("{\"rv\":\"\"}"));
+    put(a, "other", "x");
+    put(a, "other", "y");
+    write_op(a, (struct store_op){STORE_PUT, STR("k"), value, 7, STORE_ABSENT});
+    bytes_unref(value);
+    const char *file = dir_of("backup");
+    CHECK_OK(store_backup(a, file, &keys, &err), &err);
+    struct store_config config = {.dir = dir_of("own")};
+    CHECK_OK(store_restore(&config, file, &keys, &err), &err);
+    CHECK_OK(store_open(&config, &own, &err), &err);
+    CHECK_STR(str_of(listing(own, 0, "", "")), "k={\"rv\":\"4\"}@4 other=y@3 ");
+
+    struct store_config again = {
+        .dir = dir_of("again"), .etcd_endpoints = cluster.endpoints, .etcd_prefix = "/again/"};
+    CHECK_OK(store_restore(&again, file, &keys, &err), &err);
+    CHECK_INT(keys, 2);
+    CHECK_INT(store_restore(&again, file, &keys, &err), -1);
+    CHECK_INT(err.code, 409);
+    struct store *b = open_with(again);
+    struct store_snap *snap;
+    struct store_kv kv;
+    char want[32];
+    CHECK_OK(store_snap_begin(b, 0, &snap, &err), &err);
+    CHECK_INT(store_get(snap, STR("k"), &kv), 1);
+    snprintf(want, sizeof(want), "{\"rv\":\"%lld\"}", (long long)kv.mod_rev);
+    CHECK(kv.mod_rev > 4);
+    CHECK_STR(kv.value, want);
+    store_snap_end(snap);
+
+    again.dir = dir_of("third");
+    again.etcd_prefix = "/third/";
+    struct store *c = open_with(again);
+    CHECK_OK(store_copy(own, c, &keys, &err), &err);
+    CHECK_INT(keys, 2);
+    store_close(a);
+    store_close(b);
+    store_close(c);
+    store_close(own);
+}
+
 static void collect_revisions(void *arg, struct store_batch *b)
 {
     struct buf *text = arg;
