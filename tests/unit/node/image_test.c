@@ -244,3 +244,62 @@ TEST(garbage_is_no_image)
     CHECK(image_import(w.path, "/nonexistent", &err) != 0);
     end(&w);
 }
+
+static void read_blob(const char *path, struct buf *b)
+{
+    struct err err;
+    CHECK_OK(file_read(path, 1 << 20, b, &err), &err);
+}
+
+static void add_bytes(struct archive *tar, const char *path, struct str bytes)
+{
+    struct archive_entry *e = archive_entry_new();
+    archive_entry_set_pathname(e, path);
+    archive_entry_set_mode(e, S_IFREG | 0644);
+    archive_entry_set_size(e, (int64_t)bytes.n);
+    archive_write_header(tar, e);
+    archive_write_data(tar, bytes.p, bytes.n);
+    archive_entry_free(e);
+}
+
+/* What `docker save` writes: manifest.json names the config, the layers and the tags. */
+TEST(docker_archives_are_imported)
+{
+    struct world_dir w;
+    struct err err;
+    struct buf layer = {0}, config = {0};
+    char digest[IMAGE_DIGEST], file[128];
+    struct arena a = {0};
+    struct image_ref ref;
+    struct image image = {0};
+    begin(&w);
+    add(&w, "hello", S_IFREG | 0755, "hi");
+    archive_write_free(w.tar);
+    read_blob(w.blob, &layer);
+    image_digest(buf_str(&layer), digest);
+    buf_printf(&config,
+               "{\"config\":{\"Cmd\":[\"/"
+               "hello\"]},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]}}",
+               digest);
+    snprintf(file, sizeof(file), "%s/docker.tar", w.path);
+    struct archive *tar = archive_write_new();
+    archive_write_set_format_ustar(tar);
+    archive_write_open_filename(tar, file);
+    add_bytes(tar, "abc/layer.tar", buf_str(&layer));
+    add_bytes(tar, "abc.json", buf_str(&config));
+    add_bytes(tar, "manifest.json",
+              STR("[{\"Config\":\"abc.json\",\"RepoTags\":[\"team/hello:1\"],\"Layers\":[\"abc/"
+                  "layer.tar\"]}]"));
+    archive_write_free(tar);
+    CHECK_OK(image_import(w.path, file, &err), &err);
+    CHECK_OK(image_ref_parse(&a, STR("team/hello:1"), &ref, &err), &err);
+    CHECK_OK(image_open(w.path, &ref, &image, &err), &err);
+    CHECK_STR(str_of(image.name), "docker.io/team/hello:1");
+    CHECK_STR(val_str(val_at(val_get(image.config, "Cmd"), 0)), "/hello");
+    CHECK_INT(strlen(image.layers), IMAGE_LAYER_NAME - 1);
+    image_done(&image);
+    buf_done(&layer);
+    buf_done(&config);
+    arena_done(&a);
+    end(&w);
+}
