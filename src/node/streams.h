@@ -66,7 +66,7 @@ struct streams_config {
     const char *data_dir;
     const char *node_name, *node_ip;
     struct agent *agent;
-    struct client *client; /* borrowed; for TokenReview and SubjectAccessReview */
+    struct client *client; /* borrowed; not used yet: only certificates of system:masters come in */
 };
 int streams_start(const struct streams_config *config, struct streams **ret, struct err *err);
 int streams_port(const struct streams *s); /* for the node's status.daemonEndpoints */

@@ -15,7 +15,7 @@
 #include "streams_fake.h"
 #include "test.h"
 
-enum { WAIT_MS = 20000 };
+enum { WAIT_MS = 20000, TEXT = 7 /* in place of a channel: text messages as they came */ };
 
 /* --- logs as text --- */
 
@@ -326,6 +326,8 @@ static void ws_message(void *arg, enum ws_opcode op, struct str payload)
     struct call *c = arg;
     if (op == WS_BINARY && payload.n && (unsigned char)payload.p[0] < ARRAY_LEN(c->streams))
         buf_put(&c->streams[(unsigned char)payload.p[0]], str_from(payload, 1));
+    if (op == WS_TEXT)
+        buf_put(&c->streams[TEXT], payload);
     if (c->want_bytes && c->streams[1].n >= c->want_bytes)
         loop_stop(c->node->loop);
 }
@@ -482,6 +484,24 @@ TEST(a_terminal_has_the_clients_size)
     CHECK(run_for(n.loop, WAIT_MS) && c.closed);
     CHECK_STR(buf_str(&c.streams[1]), "\r\n31 101\r\n");
     CHECK_STR(buf_str(&c.streams[3]), success);
+    call_free(&c);
+    node_stop(&n);
+}
+
+TEST(an_old_client_speaks_base64)
+{
+    struct node n;
+    struct call c;
+    struct buf out = {0};
+    node_start(&n, "system:masters");
+    upgrade(&c, &n, "/exec/default/web/c?command=head&command=-c&command=2&input=1&output=1",
+            "base64.channel.k8s.io");
+    ws_write(&c.ws, WS_TEXT, STR("0aGk="), &out);
+    http_tunnel_write(c.tunnel, buf_str(&out));
+    CHECK(run_for(n.loop, WAIT_MS) && c.closed);
+    CHECK_STR(buf_str(&c.streams[TEXT]), "1"
+                                         "1aGk=");
+    buf_done(&out);
     call_free(&c);
     node_stop(&n);
 }
