@@ -5,7 +5,7 @@
  * one arena, which the caller ends when the output has been used. Error texts are Go's, to the
  * letter: template name, line, column, the node in angle brackets.
  *
- *     struct tmpl_set *set = tmpl_set_new();
+ *     struct tmpl_set *set = tmpl_set_new("gotpl");
  *     tmpl_set_funcs(set, func_strings);
  *     tmpl_parse(set, STR("chart/templates/a.yaml"), text, NULL, &error);
  *     struct tmpl_exec *x = tmpl_exec_new(set, &arena, &limits, user);
@@ -20,7 +20,9 @@ struct tmpl_set;
 struct tmpl;
 struct tmpl_exec;
 
-struct tmpl_set *tmpl_set_new(void); /* knows text/template's builtin functions */
+/* Knows text/template's builtin functions. The name is that of the root template, which texts of
+ * errors and of `tpl` mention; Helm's is "gotpl". */
+struct tmpl_set *tmpl_set_new(const char *name);
 void tmpl_set_free(struct tmpl_set *s);
 
 /* Adds functions (an array that ends with a NULL name and outlives the set); later ones win. */
