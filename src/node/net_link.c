@@ -188,24 +188,6 @@ int net_link_up(struct net_link *l, const char *name, struct err *err)
     return 0;
 }
 
-int net_link_enslave(struct net_link *l, const char *name, const char *bridge, struct err *err)
-{
-    unsigned index = net_link_index(l, name), master = net_link_index(l, bridge);
-    struct nlmsghdr *h = begin(l, RTM_NEWLINK, 0);
-    put_link(h, index);
-    mnl_attr_put_u32(h, IFLA_MASTER, master);
-    if (!index || !master || finish(l, h))
-        return err_errno(err, "add %s to bridge %s", name, bridge);
-    h = begin(l, RTM_SETLINK, 0);
-    put_link(h, index)->ifi_family = PF_BRIDGE;
-    struct nlattr *port = mnl_attr_nest_start(h, IFLA_PROTINFO | NLA_F_NESTED);
-    mnl_attr_put_u8(h, IFLA_BRPORT_ISOLATED, 1);
-    mnl_attr_nest_end(h, port);
-    if (finish(l, h))
-        return err_errno(err, "isolate %s", name);
-    return 0;
-}
-
 /* An address's bytes and family; false: not an address. */
 static bool parse_ip(const char *ip, unsigned char bytes[16], uint8_t *ret_family, size_t *ret_n)
 {
@@ -286,57 +268,4 @@ int net_link_sysctl(const char *netns_path, const char *name, const char *value,
 {
     struct sysctl s = {name, value};
     return run_in(netns_path, write_sysctl, &s, err);
-}
-
-struct port_search {
-    unsigned bridge;
-    unsigned ports[4096];
-    size_t count;
-};
-
-static int take_port(const struct nlmsghdr *h, void *data)
-{
-    struct port_search *search = data;
-    const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
-    struct nlattr *attr;
-    mnl_attr_for_each(attr, h, sizeof(*info))
-    {
-        if (mnl_attr_get_type(attr) == IFLA_MASTER && mnl_attr_get_u32(attr) == search->bridge &&
-            search->count < ARRAY_LEN(search->ports))
-            search->ports[search->count++] = (unsigned)info->ifi_index;
-    }
-    return MNL_CB_OK;
-}
-
-static int find_ports(struct net_link *l, struct port_search *search)
-{
-    struct nlmsghdr *h = begin(l, RTM_GETLINK, NLM_F_DUMP);
-    put_link(h, 0);
-    if (mnl_socket_sendto(l->socket, h, h->nlmsg_len) < 0)
-        return -1;
-    char answer[MESSAGE * 4];
-    for (;;) {
-        ssize_t n = mnl_socket_recvfrom(l->socket, answer, sizeof(answer));
-        int run = n < 0 ? -1
-                        : mnl_cb_run(answer, (size_t)n, l->seq, mnl_socket_get_portid(l->socket),
-                                     take_port, search);
-        if (run <= MNL_CB_STOP)
-            return run;
-    }
-}
-
-int net_link_delete_bridge(struct net_link *l, const char *bridge, struct err *err)
-{
-    struct port_search *search = NEW(struct port_search);
-    search->bridge = net_link_index(l, bridge);
-    int failed = search->bridge && find_ports(l, search) < 0;
-    for (size_t i = 0; i < search->count; i++) {
-        struct nlmsghdr *h = begin(l, RTM_DELLINK, 0);
-        put_link(h, search->ports[i]);
-        failed |= finish(l, h) && errno != ENODEV;
-    }
-    free(search);
-    if (failed)
-        return err_errno(err, "delete the ports of %s", bridge);
-    return net_link_delete(l, bridge, err);
 }

@@ -22,8 +22,6 @@ int net_link_veth(struct net_link *l, const char *name, const char *peer_name,
                   const char *netns_path, struct err *err);
 int net_link_delete(struct net_link *l, const char *name, struct err *err); /* missing: success */
 int net_link_up(struct net_link *l, const char *name, struct err *err);
-/* Makes the interface a port of the bridge that may not talk to other isolated ports directly. */
-int net_link_enslave(struct net_link *l, const char *name, const char *bridge, struct err *err);
 int net_link_address(struct net_link *l, const char *name, const char *ip, unsigned prefix,
                      struct err *err);
 /* destination NULL: the default route; via NULL: on-link. */
@@ -32,6 +30,3 @@ int net_link_route(struct net_link *l, const char *name, const char *destination
 
 /* Writes /proc/sys/net/NAME of the namespace (NULL: this thread's). */
 int net_link_sysctl(const char *netns_path, const char *name, const char *value, struct err *err);
-
-/* Deletes every port of the bridge, then the bridge. */
-int net_link_delete_bridge(struct net_link *l, const char *bridge, struct err *err);

@@ -75,7 +75,6 @@ void nft_is_number(struct nft_rule *r, unsigned reg, uint32_t number, bool equal
 void nft_is_l4proto(struct nft_rule *r, uint8_t proto);
 void nft_in_network(struct nft_rule *r, unsigned reg, const uint8_t address[4], unsigned prefix,
                     bool inside);
-void nft_is_interface(struct nft_rule *r, bool outgoing, const char *name, bool equal);
 void nft_lookup(struct nft_rule *r, const struct nft_set *s, unsigned key_reg,
                 unsigned data_reg); /* no match ends the rule */
 void nft_lookup_verdict(struct nft_rule *r, const struct nft_set *s, unsigned key_reg);

@@ -1,5 +1,4 @@
 #include <arpa/inet.h>
-#include <net/if.h>
 #include <stdio.h>
 
 #include <libnftnl/expr.h>
@@ -148,15 +147,6 @@ void nft_in_network(struct nft_rule *r, unsigned reg, const uint8_t address[4], 
     network &= mask;
     bitwise(r, reg, &mask, &zero);
     compare(r, reg, inside, &network, 4);
-}
-
-void nft_is_interface(struct nft_rule *r, bool outgoing, const char *name, bool equal)
-{
-    char padded[IFNAMSIZ] = {0};
-    memcpy(padded, name, strnlen(name, IFNAMSIZ - 1));
-    load_meta(r, outgoing ? NFT_META_OIFNAME : NFT_META_IIFNAME,
-              12); /* sixteen bytes: registers 12 to 15 */
-    compare(r, 12, equal, padded, sizeof(padded));
 }
 
 static struct nftnl_expr *add_lookup(struct nft_rule *r, const struct nft_set *s, unsigned key_reg)

@@ -1,16 +1,20 @@
-/* The pod network of one node: a bridge, a veth pair for each pod, service addresses and names.
+/* The pod network of one node: a veth pair and a route for each pod, service addresses and names.
  *
  * Pods have their address with prefix 32 and reach everything, their neighbours included, through
- * the bridge's address; ports are isolated. So each packet passes the host's routing and connection
- * tracking, and an answer to a service's client is always translated back. */
+ * the gateway, an address of the node's own bridge. The bridge has no ports: it only carries the
+ * gateway, the name server's address and the route of services. So each packet passes the host's
+ * routing and connection tracking, whatever the machine's bridge filter settings are, and an answer
+ * to a service's client is always translated back. */
 #include "node/podnet.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 #include <xxhash.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "client/cache.h"
@@ -162,10 +166,7 @@ static int set_up_bridge(struct podnet *n, struct err *err)
         net_link_address(l, n->bridge, net_ipam_gateway(n->ipam), net_ipam_prefix(n->ipam), err) ||
         net_link_up(l, n->bridge, err);
     net_link_close(l);
-    char name[64];
-    snprintf(name, sizeof(name), "ipv4/conf/%s/send_redirects", n->bridge);
     set_sysctl("ipv4/ip_forward", "1");
-    set_sysctl(name, "0");
     return failed ? -1 : 0;
 }
 
@@ -180,8 +181,7 @@ static int route_services(struct podnet *n, struct err *err)
     int failed = client_get(n->client, &service_cidrs, NULL, "kubernetes", &d, &object, err) ||
                  net_link_open(NULL, &l, err);
     if (!failed)
-        VAL_FOR(VAL_PATH(object, "spec", "cidrs"), item)
-        {
+        VAL_FOR (VAL_PATH(object, "spec", "cidrs"), item) {
             struct str base, bits;
             int64_t prefix;
             char address[PODNET_ADDR];
@@ -231,7 +231,6 @@ static int start_dns(struct podnet *n, struct err *err)
 static int start_proxy(struct podnet *n, struct err *err)
 {
     const struct service_proxy_config config = {.tag = n->tag,
-                                                .bridge = n->bridge,
                                                 .node_name = n->node_name,
                                                 .node_ip = n->node_ip,
                                                 .pod_cidr = n->pod_cidr,
@@ -349,10 +348,9 @@ static int connect_pod(struct podnet *n, const char *uid, const char *netns, con
     int failed = net_link_sysctl(netns, "ipv4/conf/all/accept_redirects", "0", err) ||
                  net_link_sysctl(netns, "ipv4/conf/default/accept_redirects", "0", err) ||
                  net_link_open(NULL, &host, err) || net_link_open(netns, &pod, err) ||
-                 net_link_veth(host, veth, "eth0", netns, err) ||
-                 net_link_enslave(host, veth, n->bridge, err) || net_link_up(host, veth, err) ||
-                 net_link_up(pod, "lo", err) || net_link_address(pod, "eth0", ip, 32, err) ||
-                 net_link_up(pod, "eth0", err) ||
+                 net_link_veth(host, veth, "eth0", netns, err) || net_link_up(host, veth, err) ||
+                 net_link_route(host, veth, ip, 32, NULL, err) || net_link_up(pod, "lo", err) ||
+                 net_link_address(pod, "eth0", ip, 32, err) || net_link_up(pod, "eth0", err) ||
                  net_link_route(pod, "eth0", gateway, 32, NULL, err) ||
                  net_link_route(pod, "eth0", NULL, 0, gateway, err);
     net_link_close(host);
@@ -429,13 +427,38 @@ bool podnet_services(struct podnet *n, const char *ns, void (*visit)(void *arg, 
     return true;
 }
 
+/* Interfaces of pods whose namespaces are still there; the leases tell which. */
+static int delete_interfaces(struct net_link *l, const char *data_dir, const char *tag,
+                             struct err *err)
+{
+    struct buf folder = {0};
+    buf_printf(&folder, "%s/net/ips", data_dir);
+    DIR *dir = opendir(folder.p);
+    int failed = 0;
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        struct buf path = {0}, uid = {0};
+        buf_printf(&path, "%s/%s", folder.p, e->d_name);
+        if (e->d_name[0] != '.' && file_read(path.p, 256, &uid, NULL) == 0 && uid.n) {
+            char veth[NAME];
+            veth_name(tag, uid.p, veth);
+            failed |= net_link_delete(l, veth, err);
+        }
+        buf_done(&path);
+        buf_done(&uid);
+    }
+    if (dir)
+        closedir(dir);
+    buf_done(&folder);
+    return failed;
+}
+
 int podnet_teardown(const char *data_dir, const char *tag, struct err *err)
 {
-    (void)data_dir;
     char bridge[NAME];
     bridge_name(tag, bridge);
     struct net_link *l = NULL;
-    int failed = net_link_open(NULL, &l, err) || net_link_delete_bridge(l, bridge, err);
+    int failed = net_link_open(NULL, &l, err) || delete_interfaces(l, data_dir, tag, err) ||
+                 net_link_delete(l, bridge, err);
     net_link_close(l);
     return failed | service_proxy_teardown(tag, err);
 }

@@ -27,7 +27,7 @@ struct host_ports {
 };
 
 struct service_proxy {
-    char *tag, *bridge, *node_name;
+    char *tag, *node_name;
     struct service_rules rules;
     struct cache *services, *slices;
     struct nft *nft;
@@ -383,7 +383,6 @@ static void release(struct service_proxy *p)
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     free(p->tag);
-    free(p->bridge);
     free(p->node_name);
     free(p);
 }
@@ -393,9 +392,7 @@ int service_proxy_start(const struct service_proxy_config *config, struct servic
 {
     struct service_proxy *p = NEW(struct service_proxy);
     p->tag = mem_strdup(config->tag);
-    p->bridge = mem_strdup(config->bridge);
     p->node_name = mem_strdup(config->node_name);
-    p->rules.bridge = p->bridge;
     p->services = config->services;
     p->slices = config->slices;
     p->broken = true; /* the first turn builds the table */

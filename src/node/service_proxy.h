@@ -23,8 +23,7 @@
 struct service_proxy;
 
 struct service_proxy_config {
-    const char *tag;    /* name of the table */
-    const char *bridge; /* interface of local pods */
+    const char *tag; /* name of the table */
     const char *node_name, *node_ip;
     const char *pod_cidr;   /* of this node */
     struct cache *services; /* borrowed, synced */

@@ -166,7 +166,8 @@ static void add_postrouting(struct nft *n, const struct service_rules *r)
     nft_is_ipv4(rule);
     nft_load_saddr(rule, 0);
     nft_in_network(rule, 0, r->pod_network, r->pod_prefix, true);
-    nft_is_interface(rule, true, r->bridge, false);
+    nft_load_daddr(rule, 0);
+    nft_in_network(rule, 0, r->pod_network, r->pod_prefix, false);
     nft_masquerade(rule);
     nft_rule_end(n, rule);
 }

@@ -6,7 +6,6 @@
 #include "node/service_plan.h"
 
 struct service_rules {
-    const char *bridge;
     uint8_t pod_network[4];
     unsigned pod_prefix;
 };
