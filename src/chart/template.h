@@ -67,6 +67,11 @@ struct tmpl_exec *tmpl_exec_new(struct tmpl_set *s, struct arena *a,
 /* Ends it; what it made stays in the arena. Needed, for the memory of the text under way. */
 void tmpl_exec_done(struct tmpl_exec *x);
 
+/* Runs fn on a thread with a large stack and waits for its end. Whoever executes templates of other
+ * people does it there, from tmpl_exec_new on: `include` may nest a thousand deep. On a smaller
+ * stack deep recursion ends early, with the error of too deep templates. */
+void tmpl_on_large_stack(void (*fn)(void *arg), void *arg);
+
 /* Executes a template and appends to out; also from within a function (`include`). -1: tmpl_error
  * has the text; out then holds what was written before. */
 int tmpl_execute(struct tmpl_exec *x, struct str name, struct value dot, struct buf *out);

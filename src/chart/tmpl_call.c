@@ -206,6 +206,7 @@ static int prepare_arg(struct tmpl_exec *x, struct value v, const struct gotype 
     if (type_assignable(v.type, t) || (is_integer(v.type->kind) && is_integer(t->kind))) {
         if (t->kind != KIND_INTERFACE)
             ret->type = t;
+        *ret = value_fit(*ret);
         return 0;
     }
     return tmpl_fail(x, "value has type %s; should be %s", v.type->name, t->name);

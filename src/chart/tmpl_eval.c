@@ -182,6 +182,8 @@ static int eval_field(struct state *s, struct value dot, struct str name, const 
     bool exists = t->kind == KIND_STRUCT && has_field(t, name);
     if (k == KIND_PTR && value_is_nil(receiver) && (exists || t->kind != KIND_STRUCT))
         return state_fail(s, "nil pointer evaluating %s.%.*s", type, STR_ARG(name));
+    if (exists && !value_is_nil(receiver) && name.p[0] >= 'a' && name.p[0] <= 'z')
+        return state_fail(s, "%.*s is an unexported field of struct type %s", STR_ARG(name), type);
     if (exists && has_args && !value_is_nil(receiver))
         return state_fail(s, "%.*s has arguments but cannot be invoked as function", STR_ARG(name));
     if (exists && value_field(receiver, name, ret))
@@ -220,14 +222,17 @@ static int typed_constant(struct state *s, const struct gotype *t, const struct 
     }
     if (gokind_is_int(t->kind)) {
         ret->i = c ? c->i : 0;
+        *ret = value_fit(*ret);
         return c && c->is_int ? 0 : fail_node(s, "expected integer; found %s", n);
     }
     if (gokind_is_uint(t->kind)) {
         ret->u = c ? c->u : 0;
+        *ret = value_fit(*ret);
         return c && c->is_uint ? 0 : fail_node(s, "expected unsigned integer; found %s", n);
     }
     if (gokind_is_float(t->kind)) {
         ret->f = c ? c->f : 0;
+        *ret = value_fit(*ret);
         return c && c->is_float ? 0 : fail_node(s, "expected float; found %s", n);
     }
     if (t->kind == KIND_COMPLEX128) {

@@ -409,7 +409,11 @@ static int parse_char_constant(struct arena *a, struct str text, struct number *
         return -1;
     }
     if (!str_is(rest, "'")) {
-        *ret_error = arena_printf(a, "malformed character constant: %.*s", STR_ARG(text));
+        struct buf b = {0};
+        buf_puts(&b, "malformed character constant: ");
+        buf_put(&b, text);
+        *ret_error = arena_dup(a, buf_str(&b));
+        buf_done(&b);
         return -1;
     }
     *n = (struct number){.is_int = true, .is_uint = true, .is_float = true};

@@ -80,18 +80,29 @@ static void backup3(struct parser *t, struct token t2, struct token t1)
 
 /* --- errors --- */
 
-struct node *parser_fail(struct parser *t, const char *format, ...)
+struct node *parser_fail_text(struct parser *t, struct str message)
 {
     struct str *error = t->p->error;
     if (error->n > 0)
         return NULL;
     struct buf b = {0};
-    buf_printf(&b, "template: %.*s:%u: ", STR_ARG(t->p->source->name), t->tokens[0].line);
+    buf_puts(&b, "template: ");
+    buf_put(&b, t->p->source->name);
+    buf_printf(&b, ":%u: ", t->tokens[0].line);
+    buf_put(&b, message);
+    *error = arena_dup(t->p->arena, buf_str(&b));
+    buf_done(&b);
+    return NULL;
+}
+
+struct node *parser_fail(struct parser *t, const char *format, ...)
+{
+    struct buf b = {0};
     va_list args;
     va_start(args, format);
     buf_vprintf(&b, format, args);
     va_end(args);
-    *error = arena_dup(t->p->arena, buf_str(&b));
+    parser_fail_text(t, buf_str(&b));
     buf_done(&b);
     return NULL;
 }
@@ -175,7 +186,7 @@ static struct node *number_node(struct parser *t, struct token token)
     struct number *number = ARENA_NEW(t->p->arena, struct number);
     struct str error;
     if (number_parse(t->p->arena, token.text, token.type, number, &error) < 0)
-        return parser_fail(t, "%.*s", STR_ARG(error));
+        return parser_fail_text(t, error);
     struct node *n = parser_node(t, NODE_NUMBER, token.pos);
     n->text = token.text;
     n->number = number;

@@ -48,6 +48,7 @@ void parser_backup2(struct parser *t, struct token t1);
 
 struct node *parser_fail(struct parser *t, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+struct node *parser_fail_text(struct parser *t, struct str message);
 struct node *parser_unexpected(struct parser *t, struct token token, const char *context);
 
 struct node *parser_node(struct parser *t, enum node_type type, size_t pos);

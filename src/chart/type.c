@@ -39,15 +39,16 @@ const struct gotype type_error_iface = {.kind = KIND_INTERFACE, .name = "error",
 static struct str error_text(struct arena *a, const struct value *v)
 {
     (void)a;
-    return value_text(*v);
+    return value_error_text(*v);
 }
 
+static const struct gofield error_fields[] = {{"s", &type_string}, {0}};
 static const struct gotype type_error_struct = {
-    .kind = KIND_STRUCT, .name = "errors.errorString", .defined = true};
+    .kind = KIND_STRUCT, .name = "errors.errorString", .defined = true, .fields = error_fields};
 static int error_method(struct tmpl_exec *x, const struct value *args, size_t n, struct value *ret)
 {
     (void)x, (void)n;
-    *ret = value_str(value_text(args[0]));
+    *ret = value_str(value_error_text(args[0]));
     return 0;
 }
 static const struct func error_methods[] = {
@@ -134,6 +135,36 @@ const char *gokind_name(enum gokind k)
     return names[k];
 }
 
+struct value value_fit(struct value v)
+{
+    switch (value_kind(v)) {
+    case KIND_INT8:
+        v.i = (int8_t)v.i;
+        break;
+    case KIND_INT16:
+        v.i = (int16_t)v.i;
+        break;
+    case KIND_INT32:
+        v.i = (int32_t)v.i;
+        break;
+    case KIND_UINT8:
+        v.u = (uint8_t)v.u;
+        break;
+    case KIND_UINT16:
+        v.u = (uint16_t)v.u;
+        break;
+    case KIND_UINT32:
+        v.u = (uint32_t)v.u;
+        break;
+    case KIND_FLOAT32:
+        v.f = (float)v.f;
+        break;
+    default:
+        break;
+    }
+    return v;
+}
+
 /* The struct type that holds the fields of v: its own, or the one that it points to. */
 static const struct gotype *struct_type(const struct gotype *t)
 {
@@ -148,7 +179,7 @@ bool value_field(struct value v, struct str name, struct value *ret)
     if (t == NULL || t->fields == NULL || v.fields == NULL)
         return false;
     for (size_t i = 0; t->fields[i].name; i++) {
-        if (!str_is(name, t->fields[i].name))
+        if (!str_is(name, t->fields[i].name) || !gofield_exported(&t->fields[i]))
             continue;
         *ret = v.fields[i];
         if (ret->type == NULL)

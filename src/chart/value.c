@@ -41,8 +41,14 @@ struct value value_struct_new(struct arena *a, const struct gotype *type)
 
 struct value value_error(struct arena *a, struct str text)
 {
-    struct str copy = arena_dup(a, text);
-    return (struct value){.type = &type_error, .p = copy.p, .n = (uint32_t)copy.n};
+    struct value v = value_struct_new(a, &type_error);
+    v.fields[0] = value_str(arena_dup(a, text));
+    return v;
+}
+
+struct str value_error_text(struct value error)
+{
+    return error.fields ? value_text(error.fields[0]) : (struct str){0};
 }
 
 struct value value_complex(struct arena *a, double re, double im)
@@ -137,8 +143,6 @@ static bool equal_maps(struct vmap *a, struct vmap *b, int depth)
 static bool equal_structs(struct value a, struct value b, int depth)
 {
     const struct gotype *t = a.type->kind == KIND_PTR ? a.type->elem : a.type;
-    if (a.type == &type_error)
-        return str_eq(value_text(a), value_text(b));
     if (a.fields == b.fields)
         return true;
     if (a.fields == NULL || b.fields == NULL || t->fields == NULL)

@@ -51,7 +51,8 @@ enum gokind {
     KIND_FUNC,
 };
 
-/* A field of a Go struct. */
+/* A field of a Go struct. As in Go, a small first letter keeps it from templates and JSON; fmt
+ * shows it all the same. */
 struct gofield {
     const char *name; /* as templates write it */
     const struct gotype *type;
@@ -109,7 +110,7 @@ extern const struct gotype type_list_list;   /* [][]interface {} */
 extern const struct gotype type_map_list;    /* []map[string]interface {} */
 extern const struct gotype type_map;         /* map[string]interface {} */
 extern const struct gotype type_map_strings; /* map[string]string */
-extern const struct gotype type_error;       /* *errors.errorString; payload: text in p and n */
+extern const struct gotype type_error;       /* *errors.errorString, of value_error */
 extern const struct gotype type_value; /* reflect.Value: only in signatures, "takes it as it is" */
 extern const struct gotype type_error_iface; /* error: only in signatures */
 
@@ -152,6 +153,7 @@ struct value value_map(const struct gotype *type, struct vmap *map);
 /* A struct or pointer to one, every field the zero value of its type; fill ret.fields. */
 struct value value_struct_new(struct arena *a, const struct gotype *type);
 struct value value_error(struct arena *a, struct str text);
+struct str value_error_text(struct value error); /* of a type_error */
 struct value value_complex(struct arena *a, double re, double im);
 struct value value_zero(struct arena *a, const struct gotype *type); /* reflect.Zero */
 
@@ -169,6 +171,8 @@ static inline struct str value_text(struct value v) /* of strings and []uint8 */
 {
     return (struct str){v.p, v.n};
 }
+/* Cuts a number to the bits of its type, as a conversion in Go does. */
+struct value value_fit(struct value v);
 const char *gokind_name(enum gokind k);             /* "map", "slice", "float64", "invalid", … */
 const char *value_type_name(struct value v);        /* Go's %T: "<nil>" for nils */
 bool value_is_nil(struct value v);                  /* see above */
@@ -193,10 +197,15 @@ static inline bool gokind_is_float(enum gokind k)
 }
 
 /* --- structs --- */
-/* The field, those of embedded structs included; false: none of that name. A nil pointer: false. */
+/* The field, those of embedded structs included; false: none of that name, or not exported. A nil
+ * pointer: false. */
 bool value_field(struct value v, struct str name, struct value *ret);
 /* Sets the field, which exists; v is not nil. For makers. */
 void value_set_field(struct value v, const char *name, struct value field);
+static inline bool gofield_exported(const struct gofield *f)
+{
+    return f->name[0] < 'a' || f->name[0] > 'z';
+}
 /* The method of a type (embedded ones included), or NULL. */
 const struct func *gotype_method(const struct gotype *t, struct str name);
 

@@ -108,7 +108,8 @@ static int encode_fields(struct encoder *e, struct value v, int depth, val *obj)
     const struct gotype *t = v.type->kind == KIND_PTR ? v.type->elem : v.type;
     for (size_t i = 0; t->fields && t->fields[i].name; i++) {
         const struct gofield *f = &t->fields[i];
-        if ((f->json && strcmp(f->json, "-") == 0) || (f->omitempty && is_empty(v.fields[i])))
+        if (!gofield_exported(f) || (f->json && strcmp(f->json, "-") == 0) ||
+            (f->omitempty && is_empty(v.fields[i])))
             continue;
         if (f->json && f->json[0] == '\0') {
             if (!value_is_nil(v.fields[i]) && encode_fields(e, v.fields[i], depth + 1, obj) < 0)
@@ -137,7 +138,7 @@ static int encode_container(struct encoder *e, struct value v, int depth, val **
     }
     *ret = val_new_obj(e->doc);
     if (v.type->kind != KIND_MAP)
-        return v.fields == NULL || v.type == &type_error ? 0 : encode_fields(e, v, depth, *ret);
+        return v.fields == NULL ? 0 : encode_fields(e, v, depth, *ret);
     for (size_t i = 0; i < vmap_len(v.map); i++) {
         val *member;
         if (encode(e, v.map->entries[i].value, depth + 1, &member) < 0)
