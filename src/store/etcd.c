@@ -22,7 +22,29 @@ struct str etcd_key(struct etcd *e, struct str key, struct buf *scratch)
 static bool is_idle(const struct etcd *e)
 {
     return !e->queued && list_empty(&e->ready) && list_empty(&e->sent) && list_empty(&e->landed) &&
-           list_empty(&e->unsure);
+           list_empty(&e->doubtful);
+}
+
+static void on_left(void *arg, int code, struct str message, const char *why)
+{
+    struct etcd *e = arg;
+    (void)code, (void)message, (void)why;
+    e->probe = NULL;
+    loop_stop(e->loop);
+}
+
+/* All is answered: the fence, if one was made, is not needed any more. */
+static void leave(struct etcd *e)
+{
+    if (!e->fence || e->link != LINK_UP) {
+        loop_stop(e->loop);
+        return;
+    }
+    struct buf b = {0};
+    pb_bytes(&b, 1, str_of(e->fence_key));
+    if (!e->probe)
+        e->probe = etcd_call(e, "/etcdserverpb.KV/DeleteRange", buf_str(&b), on_left, e);
+    buf_done(&b);
 }
 
 static void tick(struct loop_timer *t)
@@ -36,7 +58,7 @@ static void tick(struct loop_timer *t)
     if (now >= e->trim_at_ms && !e->sync)
         e->trim_at_ms = compact_idle(e->s) ? now : now + e->s->config.history_ms / 8 + 1;
     if (e->closing && is_idle(e))
-        loop_stop(e->loop);
+        leave(e);
     loop_timer_set(e->loop, t, ETCD_TICK_MS, tick);
 }
 
@@ -67,7 +89,7 @@ static void on_wake(struct loop_msg *m)
     etcd_write_more(e);
     e->closing = closing;
     if (closing && is_idle(e))
-        loop_stop(e->loop);
+        leave(e);
 }
 
 void etcd_wake(struct store *s)
@@ -159,6 +181,12 @@ int etcd_new(struct store *s, struct etcd **ret, struct err *err)
     e->timeout_ms = config->etcd_timeout_ms ? config->etcd_timeout_ms : TIMEOUT_MS;
     world_real()->random(world_real(), &e->writer, sizeof(e->writer));
     e->writer |= 1;
+    struct buf fence = {0};
+    struct str name = str_of(prefix); /* beside the prefix: "/tutti.fence/0123456789abcdef" */
+    while (str_ends(name, STR("/")))
+        name.n--;
+    buf_printf(&fence, "%.*s.fence/%016llx", STR_ARG(name), (unsigned long long)e->writer);
+    e->fence_key = buf_take(&fence);
     e->wake.fn = on_wake;
     e->barriers_end = &e->barriers;
     e->unread_end = &e->unread;
@@ -218,5 +246,6 @@ void etcd_free(struct etcd *e)
     pthread_cond_destroy(&e->opened_wake);
     free(e->prefix);
     free(e->prefix_end);
+    free(e->fence_key);
     free(e);
 }

@@ -11,10 +11,12 @@
  * through the quorum succeeded there and the watch stands; whatever fails takes the connection
  * down, and the next member is tried.
  *
- * What becomes of a write whose answer is lost: if it changes a key under a precise expectation it
- * is sent again, as only one of the two can succeed. The watch tells which of the values are ours.
- * A write that cannot be sent again waits until the picture has all that was acknowledged by then:
- * it succeeded if the watch showed it, else nobody knows (504). */
+ * * What becomes of a write whose answer is lost: each transaction also expects a key of the
+ * store's own, its fence, to be as it was. After a loss the fence is moved first, through the next
+ * connection; from then on what was sent before it cannot happen any more. When the picture has the
+ * fence's revision the watch has shown every value of ours that made it, known by the number in its
+ * head; a write that was not shown did not happen and is sent again. What remains are deletions
+ * whose key is gone, maybe by another's hand, and events lost to compaction: nobody knows (504). */
 #pragma once
 
 #include "net/loop.h"
@@ -26,7 +28,7 @@ enum {
     ETCD_MAX_ENDPOINTS = 16,
     ETCD_IN_FLIGHT = 512,
     ETCD_MAX_MESSAGE = 256 << 20,
-    ETCD_ATTEMPT_MS = 3000, /* for one answer */
+    ETCD_ATTEMPT_MS = 4000, /* for one answer */
     ETCD_TICK_MS = 250,
     ETCD_SILENCE_MS = 3000, /* without a word on the watch the member counts as dead */
 };
@@ -39,13 +41,10 @@ struct pending {
     struct grpc_call *call;
     uint64_t number; /* in the values' heads; its slot is number % ETCD_IN_FLIGHT */
     int64_t deadline_ms;
-    unsigned attempts;
     int64_t seen_rev; /* the watch showed it */
-    bool lost_sight;  /* events may have been missed since it was first sent */
     enum store_result result;
-    int64_t answer_rev;         /* the writer hears when the picture has it */
-    struct bytes *first_value;  /* as the watch brought it */
-    struct store_barrier probe; /* for what cannot be sent again */
+    int64_t answer_rev;        /* the writer hears when the picture has it */
+    struct bytes *first_value; /* as the watch brought it */
 };
 
 /* An event that is not yet in the picture. */
@@ -63,7 +62,7 @@ struct sync; /* etcd_sync.c */
 struct etcd {
     struct store *s;
     struct loop *loop;
-    char *prefix, *prefix_end;
+    char *prefix, *prefix_end, *fence_key;
     uint64_t writer;
     int64_t timeout_ms;
     struct loop_timer tick;
@@ -84,6 +83,7 @@ struct etcd {
     struct http_client *http;
     enum { LINK_DOWN, LINK_STARTING, LINK_UP } link;
     struct grpc_call *probe;
+    bool usable; /* the picture, for a watch to begin behind it */
     struct loop_timer redial;
     unsigned failures; /* in a row */
     int64_t up_since_ms, down_since_ms, heard_ms;
@@ -92,10 +92,12 @@ struct etcd {
     struct store_write *queued, **queued_end; /* not yet begun */
     struct pending slots[ETCD_IN_FLIGHT];
     struct list free;
-    struct list ready;  /* to be sent, again or for the first time */
-    struct list sent;   /* waits for the answer */
-    struct list landed; /* waits for the picture */
-    struct list unsure; /* waits for a barrier */
+    struct list ready;    /* to be sent */
+    struct list sent;     /* waits for the answer */
+    struct list landed;   /* waits for the picture */
+    struct list doubtful; /* has lost its answer */
+    int64_t fence;        /* mod_revision of the store's own key */
+    bool fenced;          /* moved since the connection was lost */
     struct loop_task more;
     struct buf scratch, value;
 
@@ -154,8 +156,10 @@ void etcd_write_more(struct etcd *e); /* begins queued writes, sends what is rea
 /* The picture has our write; key and value of one of its puts. */
 void etcd_write_seen(struct etcd *e, uint64_t number, int64_t rev, struct str key,
                      struct bytes *value);
-void etcd_write_lost_sight(struct etcd *e);
-void etcd_write_settle(struct etcd *e); /* the picture went on */
+void etcd_write_lost_sight(struct etcd *e);     /* events were missed */
+bool etcd_write_in_doubt(const struct etcd *e); /* the fence has to be moved */
+bool etcd_write_waits(const struct etcd *e);    /* for the picture */
+void etcd_write_settle(struct etcd *e);         /* the picture went on */
 void etcd_write_tick(struct etcd *e);
 
 /* --- etcd_watch.c --- */

@@ -120,6 +120,36 @@ static void on_first(struct store_barrier *b)
         etcd_opened(CONTAINER_OF(b, struct etcd, first));
 }
 
+static void follow(struct etcd *e)
+{
+    if (e->usable)
+        etcd_watch_start(e);
+    else
+        etcd_sync_start(e, !e->opened);
+}
+
+static void on_fence(void *arg, int code, struct str message, const char *why)
+{
+    struct etcd *e = arg;
+    struct etcd_header h;
+    e->probe = NULL;
+    if (code != GRPC_OK || !etcd_get_header(message, &h)) {
+        etcd_link_lost(e, code ? why : "an answer that cannot be read");
+        return;
+    }
+    e->fence = h.revision;
+    e->fenced = true;
+    follow(e);
+}
+
+static void move_fence(struct etcd *e)
+{
+    struct buf b = {0};
+    etcd_put_put(&b, str_of(e->fence_key), STR("tutti"));
+    e->probe = etcd_call(e, "/etcdserverpb.KV/Put", buf_str(&b), on_fence, e);
+    buf_done(&b);
+}
+
 /* The member has a leader and a quorum. */
 static void on_probe(void *arg, int code, struct str message, const char *why)
 {
@@ -137,15 +167,15 @@ static void on_probe(void *arg, int code, struct str message, const char *why)
         etcd_link_lost(e, err.message);
         return;
     }
-    if (!usable) {
-        etcd_sync_start(e, !e->opened);
-        return;
-    }
-    if (!e->opened && !e->first.done) {
+    e->usable = usable;
+    if (usable && !e->opened && !e->first.done) {
         e->first = (struct store_barrier){.done = on_first, .at_least = h.revision};
         etcd_barrier(e, &e->first);
     }
-    etcd_watch_start(e);
+    if (etcd_write_in_doubt(e))
+        move_fence(e);
+    else
+        follow(e);
 }
 
 static void dial(struct loop_timer *t)
@@ -177,8 +207,11 @@ void etcd_link_up(struct etcd *e)
     e->link = LINK_UP;
     e->up_since_ms = e->heard_ms = now_ms(e);
     log_info("store", "connected to etcd", "endpoint", e->endpoints[e->endpoint]);
+    etcd_write_settle(e);
     etcd_write_more(e);
     etcd_barriers_settle(e);
+    if (etcd_write_waits(e))
+        etcd_watch_want(e);
 }
 
 static int64_t pause_ms(const struct etcd *e)
@@ -195,6 +228,7 @@ void etcd_link_lost(struct etcd *e, const char *why)
         return;
     bool was_up = e->link == LINK_UP;
     e->link = LINK_DOWN;
+    e->fenced = false;
     if (was_up)
         e->down_since_ms = now_ms(e);
     if (was_up && e->down_since_ms - e->up_since_ms > STEADY_MS)

@@ -17,6 +17,12 @@ void etcd_put_range(struct buf *b, const struct etcd_range *r)
     pb_u64(b, 8, r->keys_only);
 }
 
+void etcd_put_put(struct buf *b, struct str key, struct str value)
+{
+    pb_bytes(b, 1, key);
+    pb_bytes(b, 2, value);
+}
+
 void etcd_put_op_range(struct buf *b, uint32_t branch, const struct etcd_range *r)
 {
     size_t op = pb_begin(b, branch), range = pb_begin(b, OP_RANGE);
@@ -28,8 +34,7 @@ void etcd_put_op_range(struct buf *b, uint32_t branch, const struct etcd_range *
 void etcd_put_op_put(struct buf *b, uint32_t branch, struct str key, struct str value)
 {
     size_t op = pb_begin(b, branch), put = pb_begin(b, OP_PUT);
-    pb_bytes(b, 1, key);
-    pb_bytes(b, 2, value);
+    etcd_put_put(b, key, value);
     pb_end(b, put);
     pb_end(b, op);
 }

@@ -60,6 +60,7 @@ struct etcd_range {
 
 /* --- requests --- */
 void etcd_put_range(struct buf *b, const struct etcd_range *r); /* the fields of a RangeRequest */
+void etcd_put_put(struct buf *b, struct str key, struct str value); /* those of a PutRequest */
 void etcd_put_op_range(struct buf *b, uint32_t branch, const struct etcd_range *r);
 void etcd_put_op_put(struct buf *b, uint32_t branch, struct str key, struct str value);
 void etcd_put_op_delete(struct buf *b, uint32_t branch, struct str key);

@@ -231,7 +231,7 @@ static void ask_progress(struct etcd *e)
 static void nudge(struct loop_timer *t)
 {
     struct etcd *e = CONTAINER_OF(t, struct etcd, nudge);
-    if (e->link != LINK_UP || (!e->reaching && list_empty(&e->landed)))
+    if (e->link != LINK_UP || (!e->reaching && !etcd_write_waits(e)))
         return;
     bool moves = e->nudged_at != etcd_picture(e);
     e->nudged_at = etcd_picture(e);

@@ -8,7 +8,7 @@ void etcd_write_init(struct etcd *e)
     list_init(&e->ready);
     list_init(&e->sent);
     list_init(&e->landed);
-    list_init(&e->unsure);
+    list_init(&e->doubtful);
     e->queued_end = &e->queued;
     for (size_t i = 0; i < ETCD_IN_FLIGHT; i++) {
         e->slots[i].e = e;
@@ -29,20 +29,6 @@ static const struct store_op *first_put(const struct store_write *w)
         if (w->ops[i].type == STORE_PUT)
             return &w->ops[i];
     return NULL;
-}
-
-/* Whether of two sendings at most one can succeed: what succeeds ends an expectation. */
-static bool may_be_sent_again(const struct store_write *w)
-{
-    bool changes = false;
-    for (size_t i = 0; i < w->op_count; i++) {
-        if (w->ops[i].type == STORE_CHECK)
-            continue;
-        if (w->ops[i].expect != STORE_ANY)
-            return true;
-        changes = true;
-    }
-    return !changes;
 }
 
 /* --- the end of a write --- */
@@ -100,29 +86,43 @@ static void finish_seen(struct pending *p)
     finish(p);
 }
 
-/* The picture has reached the answer's revision. */
-static void conclude(struct pending *p)
-{
-    if (p->result == STORE_OK)
-        finish(p);
-    else if (p->seen_rev) /* an earlier sending succeeded; this one met its result */
-        finish_seen(p);
-    else if (p->attempts > 1 && (p->lost_sight || !first_put(p->w)))
-        finish_unknown(p); /* the earlier one may have been what was in the way */
-    else
-        finish(p);
-}
-
 static void land(struct pending *p, enum store_result result, int64_t rev)
 {
     p->result = result;
     p->answer_rev = rev;
     if (rev <= etcd_picture(p->e)) {
-        conclude(p);
+        finish(p);
         return;
     }
     move(p, &p->e->landed);
     etcd_watch_want(p->e);
+}
+
+/* Whether a deletion may have happened, unseen: its key is not what it was before. */
+static bool may_be_deleted(struct etcd *e, const struct store_op *op)
+{
+    struct store_snap *snap;
+    struct store_kv kv;
+    struct err err;
+    if (store_snap_begin(e->s, 0, &snap, &err))
+        return true;
+    bool there =
+        store_get(snap, op->key, &kv) && op->expect != STORE_ANY && kv.create_rev <= op->expect;
+    store_snap_end(snap);
+    return !there;
+}
+
+/* No value of it was shown, and it cannot happen any more. */
+static void settle_unseen(struct pending *p)
+{
+    const struct store_write *w = p->w;
+    bool unknown = false;
+    for (size_t i = 0; i < w->op_count && !first_put(w); i++)
+        unknown |= w->ops[i].type == STORE_DELETE && may_be_deleted(p->e, &w->ops[i]);
+    if (unknown)
+        finish_unknown(p);
+    else
+        move(p, &p->e->ready);
 }
 
 void etcd_write_settle(struct etcd *e)
@@ -130,13 +130,29 @@ void etcd_write_settle(struct etcd *e)
     LIST_FOR (&e->landed, it) {
         struct pending *p = CONTAINER_OF(it, struct pending, link);
         if (p->answer_rev <= etcd_picture(e))
-            conclude(p);
+            finish(p);
     }
-    LIST_FOR (&e->ready, it) {
+    if (list_empty(&e->doubtful))
+        return;
+    bool fence_reached = e->fenced && e->fence <= etcd_picture(e);
+    LIST_FOR (&e->doubtful, it) {
         struct pending *p = CONTAINER_OF(it, struct pending, link);
         if (p->seen_rev)
             finish_seen(p);
+        else if (fence_reached)
+            settle_unseen(p);
     }
+    etcd_write_more(e);
+}
+
+bool etcd_write_in_doubt(const struct etcd *e)
+{
+    return !list_empty(&e->doubtful);
+}
+
+bool etcd_write_waits(const struct etcd *e)
+{
+    return !list_empty(&e->landed) || !list_empty(&e->doubtful);
 }
 
 void etcd_write_seen(struct etcd *e, uint64_t number, int64_t rev, struct str key,
@@ -153,43 +169,29 @@ void etcd_write_seen(struct etcd *e, uint64_t number, int64_t rev, struct str ke
 
 void etcd_write_lost_sight(struct etcd *e)
 {
-    for (size_t i = 0; i < ETCD_IN_FLIGHT; i++)
-        e->slots[i].lost_sight = true;
+    LIST_FOR (&e->doubtful, it) {
+        struct pending *p = CONTAINER_OF(it, struct pending, link);
+        if (!p->seen_rev)
+            finish_unknown(p);
+    }
 }
 
 /* --- answers --- */
 
-static void on_settled(struct store_barrier *b)
+/* No answer, or one that does not say what became of it. */
+static void lose(struct pending *p, const char *why)
 {
-    struct pending *p = CONTAINER_OF(b, struct pending, probe);
+    struct etcd *e = p->e;
     if (p->seen_rev)
         finish_seen(p);
     else
-        finish_unknown(p);
-}
-
-/* No answer, or one that does not say what became of it. */
-static void lose(struct pending *p)
-{
-    struct etcd *e = p->e;
-    if (p->seen_rev) {
-        finish_seen(p);
-    } else if (loop_now_ms(e->loop) >= p->deadline_ms) {
-        finish_unknown(p);
-    } else if (may_be_sent_again(p->w)) {
-        move(p, &e->ready); /* with the next tick or connection */
-    } else {
-        move(p, &e->unsure);
-        p->probe = (struct store_barrier){.done = on_settled};
-        etcd_barrier(e, &p->probe);
-    }
+        move(p, &e->doubtful);
+    etcd_link_lost(e, why); /* the fence can only be moved when nothing else is under way */
 }
 
 static void refuse(struct pending *p, int code, const char *why)
 {
-    if (p->attempts > 1) /* whatever became of the first one */
-        finish_unknown(p);
-    else if (strstr(why, "too large") || strstr(why, "larger than max"))
+    if (strstr(why, "too large") || strstr(why, "larger than max"))
         finish_failed(p, 413, "RequestEntityTooLarge", why);
     else if (code == GRPC_RESOURCE_EXHAUSTED && strstr(why, "too many requests"))
         finish_failed(p, 429, "TooManyRequests", why);
@@ -220,6 +222,7 @@ static int64_t range_revision(struct str response)
     return 0;
 }
 
+/* The first whose expectation does not hold; op_count: all do, the fence was in the way. */
 static size_t failed_op(const struct store_write *w, struct str message)
 {
     struct pb_reader r = {message};
@@ -233,7 +236,7 @@ static size_t failed_op(const struct store_write *w, struct str message)
             break;
         i++;
     }
-    return i < w->op_count ? i : 0;
+    return i;
 }
 
 static void on_txn(void *arg, int code, struct str message, const char *why)
@@ -246,7 +249,7 @@ static void on_txn(void *arg, int code, struct str message, const char *why)
         return;
     }
     if (code != GRPC_OK || !etcd_get_header(message, &h)) {
-        lose(p);
+        lose(p, code ? why : "an answer that cannot be read");
         return;
     }
     bool succeeded = false;
@@ -254,8 +257,10 @@ static void on_txn(void *arg, int code, struct str message, const char *why)
     while (pb_next(&r))
         if (r.field == TXN_RESPONSE_SUCCEEDED)
             succeeded = r.number;
-    if (!succeeded)
-        p->w->failed_op = failed_op(p->w, message);
+    if (!succeeded && (p->w->failed_op = failed_op(p->w, message)) == p->w->op_count) {
+        lose(p, "the store's fence was moved by others");
+        return;
+    }
     land(p, succeeded ? STORE_OK : STORE_CONFLICT, h.revision);
 }
 
@@ -264,6 +269,7 @@ static void on_txn(void *arg, int code, struct str message, const char *why)
 static void put_txn(struct pending *p, struct buf *b)
 {
     struct etcd *e = p->e;
+    etcd_put_compare_mod(b, str_of(e->fence_key), e->fence);
     for (size_t i = 0; i < p->w->op_count; i++) {
         const struct store_op *op = &p->w->ops[i];
         struct str key = etcd_key(e, op->key, &e->scratch);
@@ -289,7 +295,6 @@ static void send_ready(struct etcd *e)
         struct pending *p = CONTAINER_OF(e->ready.next, struct pending, link);
         buf_clear(&b);
         put_txn(p, &b);
-        p->attempts++;
         move(p, &e->sent);
         p->call = etcd_call(e, "/etcdserverpb.KV/Txn", buf_str(&b), on_txn, p);
     }
@@ -318,7 +323,6 @@ static void begin(struct etcd *e)
     struct pending *p = CONTAINER_OF(e->free.next, struct pending, link);
     p->w = w;
     p->deadline_ms = loop_now_ms(e->loop) + e->timeout_ms;
-    p->lost_sight = false;
     move(p, &e->ready);
 }
 
@@ -345,6 +349,7 @@ void etcd_write_tick(struct etcd *e)
 {
     expire(e, &e->ready);
     expire(e, &e->landed);
+    expire(e, &e->doubtful);
     /* When nothing was reached for so long, those that wait behind need not wait as long again. */
     bool hopeless = e->link != LINK_UP && !list_empty(&e->free) &&
                     loop_now_ms(e->loop) - e->down_since_ms > e->timeout_ms;
