@@ -491,8 +491,8 @@ static int make_all(struct maker *m, struct err *err)
 {
     const struct pki_config *config = m->config;
     struct pki *p = m->pki;
-    struct str port;
-    const char *host;
+    struct str port = {0};
+    const char *host = NULL;
     if (split_listen(m->a, config->listen, &host, &port, err))
         return -1;
     const char *reach = !is_wildcard(host) ? host : strcmp(host, "::") == 0 ? "::1" : "127.0.0.1";

@@ -87,7 +87,7 @@ static int remove_existing(int parent, const char *name, bool keep_dir)
         return unlinkat(parent, name, 0);
     if (keep_dir)
         return 0;
-    char path[64 + 256];
+    char path[64 + NAME_MAX];
     snprintf(path, sizeof(path), "/proc/self/fd/%d/%.255s", parent, name);
     return file_remove_tree(path, NULL);
 }
@@ -183,7 +183,7 @@ static int set_attributes(struct archive_entry *e, int parent, const char *name,
         return err_errno(err, "chown %s", name);
     if (!S_ISLNK(mode) && fchmodat(parent, name, mode & 07777, 0))
         return err_errno(err, "chmod %s", name);
-    char path[64 + 256];
+    char path[64 + NAME_MAX];
     snprintf(path, sizeof(path), "/proc/self/fd/%d/%.255s", parent, name);
     set_xattrs(e, path);
     struct timespec times[2] = {{archive_entry_mtime(e), archive_entry_mtime_nsec(e)},

@@ -48,7 +48,7 @@ POD=$(k get pod -l app=web -o name | head -n 1)
 expect "exec" "uid=0" k exec client -- id
 expect "exec with standard input" "through" sh -c "echo through | kubectl exec -i client -- cat"
 refuse "exec gives the exit code" "exit code 7" k exec client -- sh -c 'exit 7'
-expect "logs" "GET /" k logs --tail=50 -l app=demo --prefix
+expect "logs" "/demo] /" k logs --tail=50 -l app=demo --prefix
 k run talker --image=busybox:tutti --restart=Never -- sh -c 'for i in 1 2 3 4 5 6; do echo line $i; sleep 0.5; done' >/dev/null
 k wait --for=jsonpath='{.status.phase}'=Running pod/talker --timeout=20s >/dev/null
 expect "logs -f to the end" "line 6" timeout 15 kubectl logs -f talker

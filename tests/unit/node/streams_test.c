@@ -25,10 +25,11 @@ enum { WAIT_MS = 20000, TEXT = 7 /* in place of a channel: text messages as they
 
 static void put_file(const char *folder, const char *name, const char *text)
 {
-    char path[4096];
+    struct buf path = {0};
     struct err err;
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    CHECK_OK(file_write(path, str_of(text), 0600, &err), &err);
+    buf_printf(&path, "%s/%s", folder, name);
+    CHECK_OK(file_write(path.p, str_of(text), 0600, &err), &err);
+    buf_done(&path);
 }
 
 static char *new_folder(void)
