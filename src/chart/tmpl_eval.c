@@ -157,7 +157,7 @@ static int eval_field(struct state *s, struct value dot, struct str name, const 
     }
     const char *type = value_static_type(receiver);
     receiver.boxed = false;
-    if (receiver.type == &type_any)
+    if (receiver.type->kind == KIND_INTERFACE)
         return state_fail(s, "nil pointer evaluating %s.%.*s", type, STR_ARG(name));
 
     const struct func *method = gotype_method(receiver.type, name);

@@ -7,7 +7,8 @@
 #include "chart/tmpl_internal.h"
 
 enum {
-    STACK_RESERVE = 192 * 1024, /* what functions and the last frames may use */
+    STACK_RESERVE = 192 * 1024,   /* what functions and the last frames may use */
+    TEMPLATE_RESERVE = 64 * 1024, /* {{template}} stops before other nodes, as its limit is Go's */
     STEPS_BETWEEN_CLOCKS = 4096,
     GO_MAX_DEPTH = 100000,
 };
@@ -168,11 +169,21 @@ int state_fail_text(struct state *s, const char *format, struct str text)
     return -1;
 }
 
+static ptrdiff_t stack_left(const struct tmpl_exec *x)
+{
+    return (const char *)__builtin_frame_address(0) - x->stack_end;
+}
+
+static int too_deep(struct state *s)
+{
+    return state_fail(s, "exceeded maximum template depth (%d)", s->x->limits.max_depth);
+}
+
 int state_step(struct state *s)
 {
     struct tmpl_exec *x = s->x;
-    if ((const char *)__builtin_frame_address(0) < x->stack_end)
-        return state_fail(s, "exceeded maximum template depth (%d)", x->limits.max_depth);
+    if (stack_left(x) < 0)
+        return too_deep(s);
     if (++x->steps > x->limits.max_steps)
         return state_fail(s, "exceeded the limit of %zu steps", x->limits.max_steps);
     if (x->steps % STEPS_BETWEEN_CLOCKS == 0 && now_ms() > x->deadline_ms)
@@ -399,8 +410,8 @@ static enum walk walk_template(struct state *s, struct value dot, const struct n
         buf_done(&b);
         return WALK_ERROR;
     }
-    if (s->depth >= s->x->limits.max_depth) {
-        state_fail(s, "exceeded maximum template depth (%d)", s->x->limits.max_depth);
+    if (s->depth >= s->x->limits.max_depth || stack_left(s->x) < TEMPLATE_RESERVE) {
+        too_deep(s);
         return WALK_ERROR;
     }
     struct value arg = VALUE_NONE;
