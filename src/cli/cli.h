@@ -14,6 +14,7 @@ int cmd_server(int argc, char **argv);
 int cmd_agent(int argc, char **argv);
 int cmd_image(int argc, char **argv);
 int cmd_reset(int argc, char **argv);
+int cmd_store(int argc, char **argv);
 int cmd_simulate(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 

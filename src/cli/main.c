@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"agent", cmd_agent, "the node agent: runs this machine's pods"},
     {"image", cmd_image, "image import FILE: load an OCI layout or a docker archive"},
     {"simulate", cmd_simulate, "register nodes that pretend to run their pods"},
+    {"store", cmd_store, "back up, restore or move everything that is kept"},
     {"reset", cmd_reset, "remove what tutti made on this machine"},
     {"version", cmd_version, "print the version"},
 };
