@@ -5,6 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "base/file.h"
 #include "node/pod.h"
 #include "node/shim/shim.h"
@@ -183,15 +187,19 @@ int agent_exec_start(struct agent *a, const struct agent_exec *x, pid_t *ret_pid
     return failed;
 }
 
+/* The shim answers the request with a packet of its own kind, so that a container that ended in
+ * between is noticed. */
 int agent_attach_open(struct agent *a, const char *id, int *ret_fd, struct err *err)
 {
+    enum { ANSWER_MS = 2000 };
     char packet = SHIM_ATTACH;
     int fd = runtime_connect(&a->runtime, id);
-    if (fd < 0)
+    struct pollfd wait = {fd, POLLIN, 0};
+    if (fd < 0 || send(fd, &packet, 1, MSG_NOSIGNAL) != 1 || poll(&wait, 1, ANSWER_MS) != 1 ||
+        recv(fd, &packet, 1, 0) != 1 || packet != SHIM_ATTACH) {
+        if (fd >= 0)
+            close(fd);
         return err_set(err, 404, "NotFound", "container %s is not running", id);
-    if (send(fd, &packet, 1, MSG_NOSIGNAL) != 1) {
-        close(fd);
-        return err_errno(err, "attach");
     }
     *ret_fd = fd;
     return 0;

@@ -400,9 +400,7 @@ static void run_start(struct work_item *w)
                     : agent_attach_open(e->streams->config.agent, e->container.id, &both, &e->err);
     if (e->rc != 0)
         return;
-    if (!e->argv)
-        send(both, &(char){SHIM_ATTACH}, 1, MSG_NOSIGNAL);
-    else if (e->want.tty)
+    if (e->argv && e->want.tty)
         both = e->tty;
     if (both >= 0) {
         /* One descriptor for each direction, so that each is waited for on its own. */

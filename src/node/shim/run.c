@@ -22,7 +22,7 @@
 
 #include "node/shim/shim.h"
 
-enum { MAX_CLIENTS = 16, CLIENT_WAIT_MS = 2000, DRAIN_MS = 500 };
+enum { MAX_CLIENTS = 16, CLIENT_WAIT_MS = 2000, DRAIN_MS = 500, EARLY = 64 * 1024 };
 
 struct client {
     int fd;
@@ -44,6 +44,11 @@ struct shim {
     int pending_client;
     char pending[SHIM_PACKET];
     char packet[SHIM_PACKET];
+    /* What a container that expects a client wrote before the first one came: packets, each behind
+     * its length. */
+    bool had_client;
+    size_t early_n;
+    char early[EARLY];
 };
 
 static struct shim shim = {.report = -1, .in = -1, .out = -1, .err = -1, .listener = -1, .oom = -1};
@@ -335,6 +340,40 @@ static void drop_client(struct shim *s, int i)
     s->clients[i] = (struct client){-1, false};
 }
 
+/* A container with standard input is started for somebody who will attach, and may be quicker than
+ * they are. Past the limit everything is forgotten: a gap would be worse than a late start. */
+static void keep_early(struct shim *s, char stream, const char *p, size_t n)
+{
+    uint32_t length = (uint32_t)n + 1;
+    if (!s->stdin_mode || s->had_client)
+        return;
+    if (s->early_n + sizeof(length) + length > sizeof(s->early)) {
+        s->had_client = true;
+        s->early_n = 0;
+        return;
+    }
+    memcpy(s->early + s->early_n, &length, sizeof(length));
+    s->early[s->early_n + sizeof(length)] = stream;
+    memcpy(s->early + s->early_n + sizeof(length) + 1, p, n);
+    s->early_n += sizeof(length) + length;
+}
+
+static void attach_client(struct shim *s, int i)
+{
+    s->clients[i].attached = true;
+    s->had_client = true;
+    send(s->clients[i].fd, &(char){SHIM_ATTACH}, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    for (size_t at = 0; at < s->early_n;) {
+        uint32_t length;
+        memcpy(&length, s->early + at, sizeof(length));
+        struct pollfd wait = {s->clients[i].fd, POLLOUT, 0};
+        if (poll(&wait, 1, CLIENT_WAIT_MS) == 1)
+            send(wait.fd, s->early + at + sizeof(length), length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        at += sizeof(length) + length;
+    }
+    s->early_n = 0;
+}
+
 /* A client that does not read for two seconds loses its connection, so that it cannot hold the
  * container up for ever. */
 static void send_to_clients(struct shim *s, char stream, const char *p, size_t n)
@@ -361,6 +400,7 @@ static bool take_output(struct shim *s, int fd, char stream)
         return false;
     shim_log_write(&s->log, stream == SHIM_STDERR ? &s->log.err : &s->log.out, s->packet,
                    (size_t)n);
+    keep_early(s, stream, s->packet, (size_t)n);
     send_to_clients(s, stream, s->packet, (size_t)n);
     return true;
 }
@@ -406,7 +446,7 @@ static void take_packet(struct shim *s, int i)
         push_input(s);
         return;
     case SHIM_ATTACH:
-        s->clients[i].attached = true;
+        attach_client(s, i);
         return;
     case SHIM_EOF:
         if (s->stdin_mode == 2 && !s->tty)
@@ -515,6 +555,8 @@ static void finish(struct shim *s)
     int64_t ended = now_ns();
     long kills = oom_kills(s->oom);
     drain(s);
+    turn(s, 0); /* clients that came just before the end */
+    turn(s, 0);
     delete_container(s);
     drain(s);
     shim_log_flush(&s->log);

@@ -28,7 +28,9 @@ enum {
     SHIM_STDIN = 0,  /* to the shim: data */
     SHIM_STDOUT = 1, /* from the shim: data; only after SHIM_ATTACH */
     SHIM_STDERR = 2,
-    SHIM_ATTACH = 3, /* to the shim: send me what the container writes */
+    SHIM_ATTACH =
+        3, /* to the shim: send me what the container writes; it answers with the same, and the
+              first client gets what a container with stdin wrote before (64 KiB at most) */
     SHIM_RESIZE = 4, /* to the shim: "COLUMNS ROWS" in decimal */
     SHIM_EOF = 5,    /* to the shim: no more standard input */
     SHIM_KILL = 6, /* to the shim: a signal number in decimal, for the container's first process */

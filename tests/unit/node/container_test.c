@@ -231,6 +231,7 @@ TEST(a_terminal_takes_input)
     CHECK_OK(start(&l, "{\"command\":[\"sh\"],\"tty\":true,\"stdin\":true}", &err), &err);
     packet[0] = SHIM_ATTACH;
     CHECK(send(l.conn, packet, 1, 0) == 1);
+    CHECK(recv(l.conn, packet, sizeof(packet), 0) == 1 && packet[0] == SHIM_ATTACH);
     int n = snprintf(packet, sizeof(packet), "%cecho one$((1+1))\nexit 4\n", SHIM_STDIN);
     CHECK(send(l.conn, packet, (size_t)n, 0) == n);
     for (;;) {
