@@ -120,7 +120,8 @@ static int inner_name(struct chart_ctx *cx, struct str name, struct str *ret)
     if (str_is(n, ".")) {
         struct buf b = {0};
         gofmt_quote(&b, name, false);
-        chart_fail(cx, "chart illegally contains content outside the base directory: %s", buf_z(&b));
+        chart_fail(cx, "chart illegally contains content outside the base directory: %s",
+                   buf_z(&b));
         buf_done(&b);
         return -1;
     }
@@ -158,9 +159,9 @@ static int read_file(struct tar *t, struct str name, int64_t size, struct chart_
         return chart_fail(cx, "decompressed chart is larger than the maximum file size %d",
                           CHART_MAX_TOTAL);
     if (size > CHART_MAX_FILE)
-        return chart_fail(cx,
-                          "decompressed chart file \"%.*s\" is larger than the maximum file size %d",
-                          STR_ARG(name), CHART_MAX_FILE);
+        return chart_fail(
+            cx, "decompressed chart file \"%.*s\" is larger than the maximum file size %d",
+            STR_ARG(name), CHART_MAX_FILE);
     if (files->n >= CHART_MAX_FILES)
         return chart_fail(cx, "chart has more than %d files", CHART_MAX_FILES);
     t->left -= size;
@@ -198,8 +199,7 @@ static int read_entries(struct tar *t, struct chart_files *files)
                 long_name = pax_path(content);
             continue;
         }
-        struct str name =
-            long_name.n ? long_name : header_name(t->cx->arena, (const char *)block);
+        struct str name = long_name.n ? long_name : header_name(t->cx->arena, (const char *)block);
         long_name = (struct str){0};
         if (type == '5' || str_ends(name, STR("/")))
             continue;

@@ -1,6 +1,6 @@
 #include "chart/chart.h"
 
-#include <strings.h>
+#include "chart/semver.h"
 
 static struct str format_text(struct arena *a, const char *format, va_list args, struct str behind)
 {
@@ -84,6 +84,16 @@ void chart_set_deps(struct chart *c, struct chart **deps, size_t n)
 bool chart_is_library(const struct chart *c)
 {
     return str_eq_nocase(c->meta.type, STR("library"));
+}
+
+bool chart_version_fits(struct arena *a, struct str constraint, struct str version)
+{
+    struct semver v;
+    struct err err;
+    if (semver_parse(version, &v, &err) != 0)
+        return false;
+    const struct semver_constraint *c = semver_constraint_parse(a, constraint, &err);
+    return c && semver_constraint_fits(c, &v);
 }
 
 struct str path_base(struct str path)

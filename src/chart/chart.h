@@ -2,9 +2,9 @@
  * charts inside.
  *
  * Everything that belongs to one command (loading, values, rendering) lives in one arena and shares
- * one context, which also keeps the text of the last failure: error texts are Helm's, to the letter,
- * and of any length. Functions answer 0, or -1 after chart_fail. Warnings, which Helm logs and goes
- * on from, are collected, one a line. One thread at a time. */
+ * one context, which also keeps the text of the last failure: error texts are Helm's, to the
+ * letter, and of any length. Functions answer 0, or -1 after chart_fail. Warnings, which Helm logs
+ * and goes on from, are collected, one a line. One thread at a time. */
 #pragma once
 
 #include "base/buf.h"
@@ -23,9 +23,9 @@ void chart_warn(struct chart_ctx *cx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 enum {
-    CHART_MAX_FILE = 5 * 1024 * 1024,     /* bytes of one file */
-    CHART_MAX_TOTAL = 100 * 1024 * 1024,  /* bytes of an archive's files */
-    CHART_MAX_DEPTH = 32,                 /* charts inside charts */
+    CHART_MAX_FILE = 5 * 1024 * 1024,    /* bytes of one file */
+    CHART_MAX_TOTAL = 100 * 1024 * 1024, /* bytes of an archive's files */
+    CHART_MAX_DEPTH = 32,                /* charts inside charts */
     CHART_MAX_FILES = 65536,
 };
 
@@ -112,6 +112,8 @@ int chart_lock_read(struct chart_ctx *cx, struct str yaml, struct chart_lock *lo
 struct str chart_full_path(struct arena *a, const struct chart *c);
 void chart_set_deps(struct chart *c, struct chart **deps, size_t n);
 bool chart_is_library(const struct chart *c);
+/* chartutil.IsCompatibleRange: false for anything that does not parse. */
+bool chart_version_fits(struct arena *a, struct str constraint, struct str version);
 /* Go's path.Base and filepath.Ext. */
 struct str path_base(struct str path);
 struct str path_ext(struct str path);

@@ -48,8 +48,8 @@ bool ignore_path(const struct ignore_rules *rules, struct str path, bool is_dir)
     for (size_t i = 0; i < rules->n; i++) {
         const struct ignore_rule *r = &rules->items[i];
         bool wrong_type = r->only_dirs && !is_dir;
-        bool matches = !wrong_type &&
-                       path_match(r->pattern, r->whole_path ? path : path_base(path)) == 1;
+        bool matches =
+            !wrong_type && path_match(r->pattern, r->whole_path ? path : path_base(path)) == 1;
         if (matches != r->negated && (r->negated || !wrong_type))
             return true;
     }

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "chart/ignore.h"
+#include "chart/values.h"
 
 static const struct str bom = STR_INIT("\xEF\xBB\xBF");
 
@@ -126,7 +127,8 @@ int chart_read_dir(struct chart_ctx *cx, const char *path, struct chart_files *r
     w.top = strlen(top) + 1;
     struct err err;
     const char *ignore_file = arena_printf(cx->arena, "%s/.helmignore", top).p;
-    if (access(ignore_file, F_OK) == 0 && file_read(ignore_file, CHART_MAX_FILE, &rules, &err) != 0) {
+    if (access(ignore_file, F_OK) == 0 &&
+        file_read(ignore_file, CHART_MAX_FILE, &rules, &err) != 0) {
         buf_done(&rules);
         return chart_fail(cx, "%s", err.message);
     }
@@ -141,26 +143,6 @@ int chart_read_dir(struct chart_ctx *cx, const char *path, struct chart_files *r
 static int load_files(struct chart_ctx *cx, const struct chart_files *files, int depth,
                       struct chart **ret);
 
-static int read_values(struct chart_ctx *cx, struct str yaml, struct vmap **ret)
-{
-    struct doc d;
-    struct err err;
-    val *root;
-    doc_init(&d);
-    int status = 0;
-    if (doc_parse_yaml(&d, yaml, &root, &err) != 0)
-        status = chart_fail(cx, "%s", err.message);
-    else if (val_is_obj(root))
-        *ret = value_from_val(cx->arena, root).map;
-    else if (!val_is_null(root))
-        status = chart_fail(cx,
-                            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
-                            "%s into Go value of type map[string]interface {}",
-                            val_type_name(root));
-    doc_done(&d);
-    return status == 0 ? 0 : chart_wrap(cx, "cannot load values.yaml");
-}
-
 static int read_lock(struct chart_ctx *cx, const struct chart_file *f, struct chart *c)
 {
     c->lock = ARENA_NEW(cx->arena, struct chart_lock);
@@ -173,8 +155,9 @@ static int read_requirements(struct chart_ctx *cx, const struct chart_file *f, s
 {
     c->has_meta = true;
     if (!str_is(c->meta.api_version, "v1"))
-        chart_warn(cx, "Warning: Dependencies are handled in Chart.yaml since apiVersion \"v2\". We "
-                       "recommend migrating dependencies to Chart.yaml.");
+        chart_warn(cx,
+                   "Warning: Dependencies are handled in Chart.yaml since apiVersion \"v2\". We "
+                   "recommend migrating dependencies to Chart.yaml.");
     if (chart_meta_read(cx, f->data, &c->meta) != 0)
         return chart_wrap(cx, "cannot load requirements.yaml");
     if (str_is(c->meta.api_version, "v1"))
@@ -220,7 +203,9 @@ static int sort_file(struct chart_ctx *cx, const struct chart_file *f, struct ch
     if (str_is(f->name, "Chart.lock"))
         return read_lock(cx, f, c);
     if (str_is(f->name, "values.yaml"))
-        return read_values(cx, f->data, &c->values);
+        return values_read_yaml(cx, f->data, &c->values) == 0
+                   ? 0
+                   : chart_wrap(cx, "cannot load values.yaml");
     if (str_is(f->name, "requirements.yaml"))
         return read_requirements(cx, f, c);
     if (str_is(f->name, "values.schema.json")) {
@@ -345,7 +330,7 @@ int chart_load(struct chart_ctx *cx, const char *path, struct chart **ret)
     struct chart_files files = {0};
     if (stat(path, &st) != 0)
         return fail_os(cx, "stat", path);
-    int status = S_ISDIR(st.st_mode) ? chart_read_dir(cx, path, &files)
-                                     : load_archive(cx, path, &files);
+    int status =
+        S_ISDIR(st.st_mode) ? chart_read_dir(cx, path, &files) : load_archive(cx, path, &files);
     return status == 0 ? chart_load_files(cx, &files, ret) : -1;
 }

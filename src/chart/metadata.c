@@ -23,13 +23,13 @@ struct record {
         json, kind, offsetof(struct of, member)                                                    \
     }
 
-static const struct record maintainer_record = {
-    "Maintainer", (const struct field[]){
-                      FIELD("name", TEXT, chart_maintainer, name),
-                      FIELD("email", TEXT, chart_maintainer, email),
-                      FIELD("url", TEXT, chart_maintainer, url),
-                      {0},
-                  }};
+static const struct record maintainer_record = {"Maintainer",
+                                                (const struct field[]){
+                                                    FIELD("name", TEXT, chart_maintainer, name),
+                                                    FIELD("email", TEXT, chart_maintainer, email),
+                                                    FIELD("url", TEXT, chart_maintainer, url),
+                                                    {0},
+                                                }};
 static const struct record dependency_record = {
     "Dependency", (const struct field[]){
                       FIELD("name", TEXT, chart_dependency, name),
@@ -76,10 +76,11 @@ static int decode_record(struct chart_ctx *cx, const struct record *r, const cha
 
 static int fail_type(struct chart_ctx *cx, const val *v, const char *path, const char *go_type)
 {
-    return chart_fail(cx,
-                      "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal %s into "
-                      "Go struct field %s of type %s",
-                      val_type_name(v), path, go_type);
+    return chart_fail(
+        cx,
+        "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal %s into "
+        "Go struct field %s of type %s",
+        val_type_name(v), path, go_type);
 }
 
 /* sigs.k8s.io/yaml gives scalars as text where a string is wanted. */
@@ -112,7 +113,7 @@ static int decode_texts(struct chart_ctx *cx, const char *path, const val *v,
         return fail_type(cx, v, path, "[]string");
     struct str *items = arena_zalloc(cx->arena, (val_len(v) + 1) * sizeof(*items));
     size_t n = 0;
-    VAL_FOR(v, item)
+    VAL_FOR (v, item)
         if (decode_text(cx, path, item, &items[n++]) != 0)
             return -1;
     *ret = (struct chart_strs){items, n};
@@ -125,7 +126,7 @@ static int decode_text_map(struct chart_ctx *cx, const char *path, const val *v,
         return fail_type(cx, v, path, "map[string]string");
     if (!*ret)
         *ret = vmap_new(cx->arena, val_len(v));
-    VAL_EACH(v, key, member) {
+    VAL_EACH (v, key, member) {
         struct str text = {0};
         if (decode_text(cx, path, member, &text) != 0)
             return -1;
@@ -142,7 +143,7 @@ static int decode_list(struct chart_ctx *cx, const struct record *r, size_t size
                          r == &maintainer_record ? "[]*chart.Maintainer" : "[]*chart.Dependency");
     void **items = arena_zalloc(cx->arena, (val_len(v) + 1) * sizeof(*items));
     size_t n = 0;
-    VAL_FOR(v, item) {
+    VAL_FOR (v, item) {
         if (!val_is_null(item)) {
             items[n] = arena_zalloc(cx->arena, size);
             if (decode_record(cx, r, path, item, items[n]) != 0)
@@ -223,14 +224,15 @@ static int decode_record(struct chart_ctx *cx, const struct record *r, const cha
                           "into Go value of type %s",
                           val_type_name(v), go_type.p);
     }
-    VAL_EACH(v, key, member) {
+    VAL_EACH (v, key, member) {
         const struct field *f = find_field(r, val_str(key));
         if (!f)
             continue;
         /* Go names the innermost struct and the path from the outermost. */
         const char *behind = strchr(path, '.');
-        struct str field_path = behind ? arena_printf(cx->arena, "%s%s.%s", r->name, behind, f->name)
-                                       : arena_printf(cx->arena, "%s.%s", r->name, f->name);
+        struct str field_path = behind
+                                    ? arena_printf(cx->arena, "%s%s.%s", r->name, behind, f->name)
+                                    : arena_printf(cx->arena, "%s.%s", r->name, f->name);
         if (decode_field(cx, r, f, field_path.p, member, out) != 0)
             return -1;
     }
@@ -333,7 +335,7 @@ static int validate_dependencies(struct chart_ctx *cx, struct chart_meta *m)
 static int validate_name_and_version(struct chart_ctx *cx, const struct chart_meta *m)
 {
     struct semver version;
-    char room[SEMVER_MAX_LENGTH + 128];
+    struct err err;
     if (m->api_version.n == 0)
         return chart_fail(cx, "validation: chart.metadata.apiVersion is required");
     if (m->name.n == 0)
@@ -346,7 +348,7 @@ static int validate_name_and_version(struct chart_ctx *cx, const struct chart_me
                           STR_ARG(quoted(cx, m->name)));
     if (m->version.n == 0)
         return chart_fail(cx, "validation: chart.metadata.version is required");
-    if (semver_parse(m->version, &version, room))
+    if (semver_parse(m->version, &version, &err) != 0)
         return chart_fail(cx, "validation: chart.metadata.version %.*s is invalid",
                           STR_ARG(quoted(cx, m->version)));
     if (m->type.n && !str_is(m->type, "application") && !str_is(m->type, "library"))

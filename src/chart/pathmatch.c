@@ -142,8 +142,8 @@ struct glob {
     enum node_kind kind;
     struct str text; /* NODE_TEXT, and the inside of a set */
     bool negated;
-    struct glob *next;         /* what follows */
-    struct glob **branches;    /* NODE_ALTERNATIVES: each a sequence; NULL is the empty one */
+    struct glob *next;      /* what follows */
+    struct glob **branches; /* NODE_ALTERNATIVES: each a sequence; NULL is the empty one */
     size_t branch_count;
 };
 

@@ -4,8 +4,8 @@
 #include "base/arena.h"
 #include "base/str.h"
 
-/* Go's filepath.Match: `*` and `?` stop at slashes, `[a-z]`, `[^a]`, `\x`. 1: it matches, 0: it does
- * not, -1: the pattern is malformed ("syntax error in pattern"). */
+/* Go's filepath.Match: `*` and `?` stop at slashes, `[a-z]`, `[^a]`, `\x`. 1: it matches, 0: it
+ * does not, -1: the pattern is malformed ("syntax error in pattern"). */
 int path_match(struct str pattern, struct str name);
 
 /* github.com/gobwas/glob with '/' as separator, which .Files.Glob uses: `*` stops at slashes, `**`

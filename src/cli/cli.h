@@ -16,6 +16,7 @@ int cmd_image(int argc, char **argv);
 int cmd_reset(int argc, char **argv);
 int cmd_store(int argc, char **argv);
 int cmd_simulate(int argc, char **argv);
+int cmd_helm(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* One `--name VALUE` or `--name=VALUE`, or a switch when `value` is NULL. */

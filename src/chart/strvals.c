@@ -1,0 +1,399 @@
+/* strvals.c: the grammar of --set, --set-string, --set-json, --set-file and --set-literal, as
+ * Helm's package strvals reads it, oddities included: an error that ends the text counts as its
+ * end, and what was set before an error stays. */
+#include <ctype.h>
+#include <strings.h>
+
+#include "chart/gofmt.h"
+#include "chart/unicode.h"
+#include "chart/values.h"
+
+enum { MAX_INDEX = 65536, MAX_LEVEL = 30 };
+enum status { DONE = 0, FAILED = -1, ENDED = 1 }; /* ENDED: Go's io.EOF */
+
+struct parser {
+    struct chart_ctx *cx;
+    struct str rest;
+    enum strvals_mode mode;
+    bool literal;
+    int (*read_file)(struct chart_ctx *cx, struct str name, struct str *ret);
+};
+
+static enum status parse_key(struct parser *p, struct vmap *data, int level);
+
+static struct str quoted(struct parser *p, struct str s)
+{
+    struct buf b = {0};
+    gofmt_quote(&b, s, false);
+    struct str text = arena_dup(p->cx->arena, buf_str(&b));
+    buf_done(&b);
+    return text;
+}
+
+/* Text up to a character of `stops`, which is taken and given in *ret_stop; a backslash keeps the
+ * next character from being one (not in literals). */
+static enum status take_until(struct parser *p, const char *stops, struct str *ret, char *ret_stop)
+{
+    char *out = arena_alloc(p->cx->arena, p->rest.n + 1);
+    size_t n = 0;
+    enum status status = ENDED;
+    while (p->rest.n) {
+        char c = p->rest.p[0];
+        if (c && strchr(stops, c)) {
+            *ret_stop = c;
+            p->rest = str_from(p->rest, 1);
+            status = DONE;
+            break;
+        }
+        if (c == '\\' && !p->literal) {
+            p->rest = str_from(p->rest, 1);
+            if (p->rest.n == 0)
+                break;
+        }
+        size_t size;
+        rune_decode(p->rest, &size);
+        memcpy(out + n, p->rest.p, size);
+        n += size;
+        p->rest = str_from(p->rest, size);
+    }
+    *ret = (struct str){out, n};
+    return status;
+}
+
+static bool is_number(struct str s, int64_t *ret)
+{
+    if (s.n == 0 || s.p[0] == '0' || !str_to_i64(s.p[0] == '+' ? str_from(s, 1) : s, ret))
+        return false;
+    return s.p[0] != '+' || (s.n > 1 && s.p[1] >= '0' && s.p[1] <= '9');
+}
+
+static struct value typed(struct parser *p, struct str s)
+{
+    int64_t i;
+    if (p->mode == STRVALS_STRING)
+        return value_str(s);
+    if (str_eq_nocase(s, STR("true")) || str_eq_nocase(s, STR("false")))
+        return value_bool(s.n == 4);
+    if (str_eq_nocase(s, STR("null")))
+        return VALUE_NIL;
+    if (str_is(s, "0"))
+        return value_int64(0);
+    return is_number(s, &i) ? value_int64(i) : value_str(s);
+}
+
+static enum status convert(struct parser *p, struct str text, struct value *ret)
+{
+    *ret = VALUE_NIL;
+    if (p->mode != STRVALS_FILE) {
+        *ret = typed(p, text);
+        return DONE;
+    }
+    struct str content;
+    if (p->read_file(p->cx, text, &content) != 0)
+        return FAILED;
+    *ret = value_str(content);
+    return DONE;
+}
+
+static void set_key(struct vmap *data, struct str key, struct value v)
+{
+    if (key.n)
+        vmap_set(data, key, v);
+}
+
+/* --- lists --- */
+static enum status set_index(struct parser *p, struct value *list, int64_t i, struct value v)
+{
+    if (i > MAX_INDEX)
+        return chart_fail(p->cx, "index of %lld is greater than maximum supported index of %d",
+                          (long long)i, MAX_INDEX);
+    if ((size_t)i >= list->n) {
+        struct value grown = value_slice_new(p->cx->arena, &type_list, (size_t)i + 1);
+        for (size_t k = 0; k <= (size_t)i; k++)
+            grown.items[k] = k < list->n ? list->items[k] : VALUE_NIL;
+        *list = grown;
+    }
+    list->items[i] = v;
+    return DONE;
+}
+
+static enum status take_index(struct parser *p, int64_t *ret)
+{
+    struct str text;
+    char stop;
+    if (take_until(p, "]", &text, &stop) != DONE) {
+        p->cx->error = STR("error parsing index: EOF");
+        return FAILED;
+    }
+    struct str digits = text.n && text.p[0] == '+' ? str_from(text, 1) : text;
+    if (str_to_i64(digits, ret))
+        return DONE;
+    return chart_fail(p->cx, "error parsing index: strconv.Atoi: parsing %.*s: invalid syntax",
+                      STR_ARG(quoted(p, text)));
+}
+
+/* Blanks and one comma; true when nothing else stood there. */
+static bool take_empty(struct parser *p)
+{
+    while (p->rest.n) {
+        size_t size;
+        uint32_t rune = rune_decode(p->rest, &size);
+        if (rune != ',' && !rune_is_space(rune))
+            return false;
+        p->rest = str_from(p->rest, size);
+        if (rune == ',')
+            return true;
+    }
+    return true;
+}
+
+/* How long the JSON value at the front is, as far as brackets and quotes tell. */
+static size_t json_extent(struct str s)
+{
+    size_t depth = 0;
+    bool quoted_now = false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (quoted_now) {
+            i += c == '\\';
+            quoted_now = c != '"';
+        } else if (c == '"') {
+            quoted_now = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+            continue;
+        } else if (c == '}' || c == ']') {
+            if (depth == 0)
+                return i;
+            depth--;
+        } else if (depth == 0) {
+            if (c == ',' || isspace((unsigned char)c))
+                return i;
+            continue;
+        }
+        if (depth == 0 && !quoted_now)
+            return i + 1;
+    }
+    return s.n;
+}
+
+/* The value of --set-json; nothing there is null. */
+static enum status take_json(struct parser *p, struct value *ret)
+{
+    *ret = VALUE_NIL;
+    if (take_empty(p))
+        return DONE;
+    size_t n = json_extent(p->rest);
+    struct doc d;
+    struct err err;
+    val *root;
+    doc_init(&d);
+    enum status status = DONE;
+    if (doc_parse_json(&d, str_head(p->rest, n), &root, &err) != 0)
+        status = chart_fail(p->cx, "%s", err.message);
+    else
+        *ret = value_from_val(p->cx->arena, root);
+    doc_done(&d);
+    p->rest = str_from(p->rest, n);
+    if (status == DONE)
+        take_empty(p);
+    return status;
+}
+
+/* "{a,b}", behind the brace. */
+static enum status take_list(struct parser *p, struct value *ret)
+{
+    struct value list = value_slice_new(p->cx->arena, &type_list, 0);
+    for (int64_t n = 0;; n++) {
+        struct str text;
+        char stop;
+        struct value v;
+        if (take_until(p, ",}", &text, &stop) != DONE)
+            return chart_fail(p->cx, "list must terminate with '}'");
+        if (convert(p, text, &v) != DONE || set_index(p, &list, n, v) != DONE)
+            return FAILED;
+        *ret = list;
+        if (stop == ',')
+            continue;
+        if (p->rest.n && p->rest.p[0] == ',')
+            p->rest = str_from(p->rest, 1);
+        return DONE;
+    }
+}
+
+/* What stands behind the equals sign. ENDED: nothing, which is the empty text. */
+static enum status take_value(struct parser *p, struct value *ret)
+{
+    struct str text;
+    char stop;
+    *ret = value_str(STR(""));
+    if (p->literal) {
+        *ret = value_str(p->rest);
+        p->rest = str_from(p->rest, p->rest.n);
+        return DONE;
+    }
+    if (p->mode == STRVALS_JSON)
+        return take_json(p, ret);
+    if (p->rest.n == 0)
+        return ENDED;
+    if (p->rest.p[0] == '{') {
+        p->rest = str_from(p->rest, 1);
+        return take_list(p, ret);
+    }
+    take_until(p, ",", &text, &stop);
+    return convert(p, text, ret);
+}
+
+static const char *conversion_name(struct value v)
+{
+    return values_is_nil(v) ? "nil" : value_type_name(v);
+}
+
+/* What Go's failed type assertion says. */
+static enum status fail_conversion(struct parser *p, struct value got, const char *want)
+{
+    return chart_fail(p->cx,
+                      "unable to parse key: interface conversion: interface {} is %s, not %s",
+                      conversion_name(got), want);
+}
+
+static enum status parse_item(struct parser *p, struct value *list, int64_t i, int level);
+
+static enum status parse_nested_list(struct parser *p, struct value *list, int64_t i, int level)
+{
+    int64_t next;
+    if (take_index(p, &next) != DONE)
+        return FAILED;
+    struct value inner = value_slice_new(p->cx->arena, &type_list, 0);
+    if (i < list->n && !values_is_nil(list->items[i])) {
+        inner = list->items[i];
+        if (inner.type != &type_list)
+            return fail_conversion(p, inner, "[]interface {}");
+    }
+    enum status status = parse_item(p, &inner, next, level);
+    return status == DONE ? set_index(p, list, i, inner) : status;
+}
+
+static enum status parse_nested_map(struct parser *p, struct value *list, int64_t i, int level)
+{
+    struct value inner = value_map_new(p->cx->arena, &type_map);
+    if (i < list->n) {
+        if (values_is_table(list->items[i]) && list->items[i].map)
+            inner = list->items[i];
+        else
+            list->items[i] = inner;
+    }
+    enum status status = parse_key(p, inner.map, level);
+    return status == DONE ? set_index(p, list, i, inner) : status;
+}
+
+/* What stands behind "[i]". */
+static enum status parse_item(struct parser *p, struct value *list, int64_t i, int level)
+{
+    struct str text;
+    char stop = 0;
+    struct value v;
+    if (i < 0)
+        return chart_fail(p->cx, "negative %lld index not allowed", (long long)i);
+    enum status status = take_until(p, "[.=", &text, &stop);
+    if (text.n) {
+        struct buf b = {0};
+        struct value arg = value_str(text);
+        gofmt_printf(p->cx->arena, &b, STR("unexpected data at end of array index: %q"), &arg, 1);
+        chart_fail(p->cx, "%s", buf_z(&b));
+        buf_done(&b);
+        return FAILED;
+    }
+    if (status != DONE)
+        return status;
+    if (stop == '[')
+        return parse_nested_list(p, list, i, level);
+    if (stop == '.')
+        return parse_nested_map(p, list, i, level);
+    return take_value(p, &v) == FAILED ? FAILED : set_index(p, list, i, v);
+}
+
+static enum status parse_list_key(struct parser *p, struct vmap *data, struct str key, int level)
+{
+    int64_t i;
+    if (take_index(p, &i) != DONE)
+        return FAILED;
+    struct value list = value_slice_new(p->cx->arena, &type_list, 0);
+    struct value *there = vmap_get(data, key);
+    if (there) {
+        if (there->type != &type_list)
+            return fail_conversion(p, *there, "[]interface {}");
+        list = *there;
+    }
+    enum status status = parse_item(p, &list, i, level);
+    set_key(data, key, list);
+    return status;
+}
+
+static enum status parse_map_key(struct parser *p, struct vmap *data, struct str key, int level)
+{
+    if (level + 1 > MAX_LEVEL)
+        return chart_fail(
+            p->cx, "value name nested level is greater than maximum supported nested level of %d",
+            MAX_LEVEL);
+    struct value inner = value_map_new(p->cx->arena, &type_map);
+    struct value *there = vmap_get(data, key);
+    if (there) {
+        if (!values_is_table(*there))
+            return fail_conversion(p, *there, "map[string]interface {}");
+        inner = *there;
+    }
+    enum status status = parse_key(p, inner.map, level + 1);
+    if (status == DONE && vmap_len(inner.map) == 0)
+        return chart_fail(p->cx, "key map %.*s has no value", STR_ARG(quoted(p, key)));
+    if (vmap_len(inner.map))
+        set_key(data, key, inner);
+    return status;
+}
+
+static enum status parse_key(struct parser *p, struct vmap *data, int level)
+{
+    struct str key;
+    char stop = 0;
+    struct value v;
+    enum status status = take_until(p, p->literal ? "=[." : "=[,.", &key, &stop);
+    if (status != DONE)
+        return key.n == 0 ? status
+                          : chart_fail(p->cx, "key %.*s has no value", STR_ARG(quoted(p, key)));
+    switch (stop) {
+    case '[':
+        return parse_list_key(p, data, key, level);
+    case '.':
+        return parse_map_key(p, data, key, level);
+    case '=':
+        status = take_value(p, &v);
+        if (status != FAILED || (p->mode == STRVALS_FILE && v.type == &type_any))
+            set_key(data, key, v);
+        return status;
+    default:
+        set_key(data, key, value_str(STR("")));
+        return chart_fail(p->cx, "key %.*s has no value (cannot end with ,)",
+                          STR_ARG(quoted(p, key)));
+    }
+}
+
+static int parse_all(struct parser *p, struct vmap *dest)
+{
+    enum status status = DONE;
+    while (status == DONE)
+        status = parse_key(p, dest, 0);
+    return status == ENDED ? 0 : -1;
+}
+
+int strvals_parse(struct chart_ctx *cx, struct str text, enum strvals_mode mode, struct vmap *dest,
+                  int (*read_file)(struct chart_ctx *cx, struct str name, struct str *ret))
+{
+    struct parser p = {.cx = cx, .rest = text, .mode = mode, .read_file = read_file};
+    return parse_all(&p, dest);
+}
+
+int strvals_parse_literal(struct chart_ctx *cx, struct str text, struct vmap *dest)
+{
+    struct parser p = {.cx = cx, .rest = text, .mode = STRVALS_STRING, .literal = true};
+    return parse_all(&p, dest);
+}

@@ -1,0 +1,71 @@
+/* helm.c: `tutti helm`: the subcommands, and how they end. */
+#include "cli/helm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+struct command {
+    const char *name;
+    const char *aliases[3];
+    int (*run)(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {"template", {0}, helm_template, "locally render templates"},
+};
+
+static const struct command *find(const char *name)
+{
+    for (const struct command *c = commands; c < commands + ARRAY_LEN(commands); c++) {
+        if (strcmp(name, c->name) == 0)
+            return c;
+        for (size_t i = 0; i < ARRAY_LEN(c->aliases) && c->aliases[i]; i++)
+            if (strcmp(name, c->aliases[i]) == 0)
+                return c;
+    }
+    return NULL;
+}
+
+static int usage(FILE *to, int code)
+{
+    fputs("The Kubernetes package manager\n\nUsage:\n  tutti helm [command]\n\nAvailable "
+          "Commands:\n",
+          to);
+    for (const struct command *c = commands; c < commands + ARRAY_LEN(commands); c++)
+        fprintf(to, "  %-11s %s\n", c->name, c->help);
+    return code;
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+    struct arena arena = {0};
+    struct buf warnings = {0}, out = {0};
+    struct chart_ctx cx = {.arena = &arena, .warnings = &warnings};
+    int status = c->run(&cx, argc, argv, &out);
+    if (warnings.n)
+        fwrite(warnings.p, 1, warnings.n, stderr);
+    if (out.n)
+        fwrite(out.p, 1, out.n, stdout);
+    bool lost = fflush(stdout) != 0;
+    if (status != 0)
+        fprintf(stderr, "Error: %.*s\n", STR_ARG(cx.error));
+    buf_done(&warnings);
+    buf_done(&out);
+    arena_done(&arena);
+    return status != 0 || lost;
+}
+
+int cmd_helm(int argc, char **argv)
+{
+    if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 ||
+        strcmp(argv[0], "help") == 0)
+        return usage(stdout, 0);
+    const struct command *c = find(argv[0]);
+    if (c)
+        return run(c, argc - 1, argv + 1);
+    fprintf(stderr, "Error: unknown command \"%s\" for \"helm\"\n", argv[0]);
+    return 1;
+}

@@ -1,0 +1,57 @@
+/* helm.h: what the files of `tutti helm` share: flags in Helm's manner, and the steps that several
+ * subcommands take. */
+#pragma once
+
+#include "chart/chart.h"
+#include "chart/render.h"
+
+/* --- flags, as spf13/pflag reads them --- */
+enum helm_flag_kind {
+    HELM_SWITCH, /* bool */
+    HELM_TEXT,   /* const char * */
+    HELM_LIST,   /* struct chart_strs, one word each */
+    HELM_COMMAS, /* struct chart_strs, words may hold several between commas */
+};
+
+struct helm_flag {
+    const char *name;
+    char letter; /* 0: none */
+    enum helm_flag_kind kind;
+    void *to;         /* NULL: taken and ignored */
+    const char *bare; /* HELM_TEXT: the value of the flag without one; NULL: it needs one */
+};
+
+/* Takes the flags out of argv; *ret_n words are left. The tables end with a NULL name; `common` may
+ * be NULL. */
+int helm_flags(struct chart_ctx *cx, const struct helm_flag *own, const struct helm_flag *common,
+               int argc, char **argv, int *ret_n);
+
+/* --- flags that several subcommands have --- */
+struct helm_values {
+    struct chart_strs files, set, set_string, set_file, set_json, set_literal;
+};
+/* The entries of a table of flags for them. */
+#define HELM_VALUES_FLAGS(v)                                                                       \
+    {"values", 'f', HELM_COMMAS, &(v).files}, {"set", 0, HELM_LIST, &(v).set},                     \
+        {"set-string", 0, HELM_LIST, &(v).set_string}, {"set-file", 0, HELM_LIST, &(v).set_file},  \
+        {"set-json", 0, HELM_LIST, &(v).set_json},                                                 \
+    {                                                                                              \
+        "set-literal", 0, HELM_LIST, &(v).set_literal                                              \
+    }
+/* -f and --set: what the user wants, merged. */
+int helm_merge_values(struct chart_ctx *cx, const struct helm_values *v, struct vmap **ret);
+
+extern const struct helm_flag helm_ignored_flags[]; /* --debug, --kubeconfig and the like */
+
+/* A file's content; Go's error text. */
+int helm_read_file(struct chart_ctx *cx, struct str path, struct str *ret);
+
+/* Where a chart lies that a command names: a path, or what a repository gave. */
+struct helm_source {
+    const char *repo, *version;
+};
+int helm_locate_chart(struct chart_ctx *cx, const char *name, const struct helm_source *source,
+                      const char **ret);
+
+/* --- the commands: what is printed goes to out --- */
+int helm_template(struct chart_ctx *cx, int argc, char **argv, struct buf *out);

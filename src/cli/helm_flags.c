@@ -1,0 +1,158 @@
+#include "cli/helm.h"
+
+static const struct helm_flag *find_name(const struct helm_flag *table, struct str name)
+{
+    for (; table && table->name; table++)
+        if (str_is(name, table->name))
+            return table;
+    return NULL;
+}
+
+static const struct helm_flag *find_letter(const struct helm_flag *table, char letter)
+{
+    for (; table && table->name; table++)
+        if (table->letter == letter)
+            return table;
+    return NULL;
+}
+
+static void add_word(struct arena *a, struct chart_strs *list, struct str word)
+{
+    struct str *grown = arena_alloc(a, (list->n + 1) * sizeof(*grown));
+    if (list->n)
+        memcpy(grown, list->items, list->n * sizeof(*grown));
+    grown[list->n++] = word;
+    list->items = grown;
+}
+
+static int set_switch(struct chart_ctx *cx, const struct helm_flag *f, const char *value)
+{
+    static const char *const yes[] = {"true", "1", "t", "T", "TRUE", "True"};
+    static const char *const no[] = {"false", "0", "f", "F", "FALSE", "False"};
+    for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+        bool is_yes = strcmp(value, yes[i]) == 0;
+        if (!is_yes && strcmp(value, no[i]) != 0)
+            continue;
+        if (f->to)
+            *(bool *)f->to = is_yes;
+        return 0;
+    }
+    return chart_fail(
+        cx,
+        "invalid argument \"%s\" for \"--%s\" flag: strconv.ParseBool: parsing \"%s\": "
+        "invalid syntax",
+        value, f->name, value);
+}
+
+static int set_flag(struct chart_ctx *cx, const struct helm_flag *f, const char *value)
+{
+    if (f->kind == HELM_SWITCH)
+        return set_switch(cx, f, value);
+    if (!f->to)
+        return 0;
+    if (f->kind == HELM_TEXT)
+        *(const char **)f->to = value;
+    if (f->kind == HELM_LIST)
+        add_word(cx->arena, f->to, str_of(value));
+    struct str rest = str_of(value), word;
+    while (f->kind == HELM_COMMAS && str_next(&rest, ',', &word))
+        add_word(cx->arena, f->to, word);
+    return 0;
+}
+
+/* The value of a flag that has none in its own word: a constant, or the next word. */
+static int set_from_next(struct chart_ctx *cx, const struct helm_flag *f, const char *shown,
+                         int argc, char **argv, int *i)
+{
+    if (f->kind == HELM_SWITCH)
+        return set_flag(cx, f, "true");
+    if (f->bare)
+        return set_flag(cx, f, f->bare);
+    if (*i + 1 >= argc)
+        return chart_fail(cx, "flag needs an argument: %s", shown);
+    return set_flag(cx, f, argv[++*i]);
+}
+
+struct tables {
+    const struct helm_flag *own, *common;
+};
+
+static int take_long(struct chart_ctx *cx, const struct tables *t, int argc, char **argv, int *i)
+{
+    struct str word = str_of(argv[*i] + 2), name, value;
+    bool has_value = str_cut(word, '=', &name, &value);
+    const struct helm_flag *f = find_name(t->own, name);
+    f = f ? f : find_name(t->common, name);
+    if (!f)
+        return chart_fail(cx, "unknown flag: --%.*s", STR_ARG(name));
+    if (has_value)
+        return set_flag(cx, f, value.p);
+    return set_from_next(cx, f, argv[*i], argc, argv, i);
+}
+
+/* "-gf=x", "-fx", "-f x" */
+static int take_letters(struct chart_ctx *cx, const struct tables *t, int argc, char **argv, int *i)
+{
+    const char *word = argv[*i];
+    for (const char *p = word + 1; *p; p++) {
+        const struct helm_flag *f = find_letter(t->own, *p);
+        f = f ? f : find_letter(t->common, *p);
+        if (!f)
+            return chart_fail(cx, "unknown shorthand flag: '%c' in %s", *p, word);
+        if (p[1] == '=')
+            return set_flag(cx, f, p + 2);
+        if (f->kind != HELM_SWITCH && p[1])
+            return set_flag(cx, f, p + 1);
+        const char *shown = arena_printf(cx->arena, "'%c' in %s", *p, word).p;
+        if (set_from_next(cx, f, shown, argc, argv, i) != 0)
+            return -1;
+        if (f->kind != HELM_SWITCH)
+            return 0;
+    }
+    return 0;
+}
+
+int helm_flags(struct chart_ctx *cx, const struct helm_flag *own, const struct helm_flag *common,
+               int argc, char **argv, int *ret_n)
+{
+    struct tables tables = {own, common};
+    int n = 0;
+    for (int i = 0; i < argc; i++) {
+        int status = 0;
+        if (strcmp(argv[i], "--") == 0) {
+            while (++i < argc)
+                argv[n++] = argv[i];
+            break;
+        }
+        if (argv[i][0] != '-' || argv[i][1] == 0)
+            argv[n++] = argv[i];
+        else if (argv[i][1] == '-')
+            status = take_long(cx, &tables, argc, argv, &i);
+        else
+            status = take_letters(cx, &tables, argc, argv, &i);
+        if (status != 0)
+            return -1;
+    }
+    *ret_n = n;
+    return 0;
+}
+
+const struct helm_flag helm_ignored_flags[] = {
+    {"burst-limit", 0, HELM_TEXT, NULL, NULL},
+    {"debug", 0, HELM_SWITCH, NULL, NULL},
+    {"kube-apiserver", 0, HELM_TEXT, NULL, NULL},
+    {"kube-as-group", 0, HELM_TEXT, NULL, NULL},
+    {"kube-as-user", 0, HELM_TEXT, NULL, NULL},
+    {"kube-ca-file", 0, HELM_TEXT, NULL, NULL},
+    {"kube-context", 0, HELM_TEXT, NULL, NULL},
+    {"kube-insecure-skip-tls-verify", 0, HELM_SWITCH, NULL, NULL},
+    {"kube-tls-server-name", 0, HELM_TEXT, NULL, NULL},
+    {"kube-token", 0, HELM_TEXT, NULL, NULL},
+    {"kubeconfig", 0, HELM_TEXT, NULL, NULL},
+    {"namespace", 'n', HELM_TEXT, NULL, NULL},
+    {"qps", 0, HELM_TEXT, NULL, NULL},
+    {"registry-config", 0, HELM_TEXT, NULL, NULL},
+    {"repository-cache", 0, HELM_TEXT, NULL, NULL},
+    {"repository-config", 0, HELM_TEXT, NULL, NULL},
+    {0},
+};
