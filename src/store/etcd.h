@@ -30,7 +30,7 @@ enum {
     ETCD_MAX_MESSAGE = 256 << 20,
     ETCD_ATTEMPT_MS = 4000, /* for one answer */
     ETCD_TICK_MS = 250,
-    ETCD_SILENCE_MS = 3000, /* without a word on the watch the member counts as dead */
+    ETCD_SILENCE_MS = 5000, /* without a word on the watch the member counts as dead */
 };
 
 /* A write under way. */

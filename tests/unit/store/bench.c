@@ -1,4 +1,4 @@
-/* What the store does on this machine's disk: `store-bench [folder]`. Writes are durable. */
+/* What the store does on this machine's disk. Writes are durable. */
 #include "fixture.h"
 
 #include <pthread.h>
@@ -109,6 +109,9 @@ static void read_pods(struct store *s)
 
 TEST(bench)
 {
+#ifdef OVER_ETCD
+    fixture_etcd.sync = true;
+#endif
     struct store *s = open_with((struct store_config){.dir = fresh_dir()});
     printf("RSS before: %ld KiB\n", memory_kib("VmRSS:"));
     write_round(s, 64, 1, PODS);

@@ -30,6 +30,7 @@ struct etcd_cluster {
     struct etcd_member members[ETCD_MEMBERS];
     char endpoints[128]; /* of all */
     bool sync;           /* with fsync, as in earnest */
+    bool tls;            /* clients need a certificate: dir/ca.crt, client.crt, client.key */
 };
 
 static inline const char *etcd_program(void)
@@ -68,17 +69,38 @@ static inline void etcd_member_start(struct etcd_cluster *c, size_t i)
     snprintf(name, sizeof(name), "m%zu", i);
     snprintf(dir, sizeof(dir), "%s/%s", c->dir, name);
     snprintf(log, sizeof(log), "%s/%s.log", c->dir, name);
-    snprintf(client, sizeof(client), "http://127.0.0.1:%d", c->members[i].client_port);
+    snprintf(client, sizeof(client), "http%s://127.0.0.1:%d", c->tls ? "s" : "",
+             c->members[i].client_port);
+    char pem[3][128];
+    const char *files[] = {"server.crt", "server.key", "ca.crt"};
+    for (size_t j = 0; j < 3; j++)
+        snprintf(pem[j], sizeof(pem[j]), "%s/%s", c->dir, files[j]);
     snprintf(peer, sizeof(peer), "http://127.0.0.1:%d", c->members[i].peer_port);
-    const char *args[] = {program,     "--name",
-                          name,        "--data-dir",
-                          dir,         "--listen-client-urls",
-                          client,      "--advertise-client-urls",
-                          client,      "--listen-peer-urls",
-                          peer,        "--initial-advertise-peer-urls",
-                          peer,        "--initial-cluster",
-                          buf_z(&all), "--log-level",
-                          "warn",      c->sync ? NULL : "--unsafe-no-fsync",
+    const char *args[] = {program,
+                          "--name",
+                          name,
+                          "--data-dir",
+                          dir,
+                          "--listen-client-urls",
+                          client,
+                          "--advertise-client-urls",
+                          client,
+                          "--listen-peer-urls",
+                          peer,
+                          "--initial-advertise-peer-urls",
+                          peer,
+                          "--initial-cluster",
+                          buf_z(&all),
+                          "--log-level",
+                          "warn",
+                          c->sync ? "--pre-vote" : "--unsafe-no-fsync",
+                          c->tls ? "--client-cert-auth" : NULL,
+                          "--cert-file",
+                          pem[0],
+                          "--key-file",
+                          pem[1],
+                          "--trusted-ca-file",
+                          pem[2],
                           NULL};
     pid_t pid = fork();
     if (pid == 0) {
@@ -102,6 +124,24 @@ static inline void etcd_member_kill(struct etcd_cluster *c, size_t i)
     c->members[i].pid = 0;
 }
 
+/* An authority, a server's certificate and a client's. */
+static inline void etcd_make_certificates(const char *dir)
+{
+    static const char script[] =
+        "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+        "-subj "
+        "/CN=ca -keyout ca.key -out ca.crt && for n in server client; do openssl req -newkey ec "
+        "-pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=$n -keyout $n.key -out $n.csr && printf "
+        "'subjectAltName=IP:127.0.0.1\\n' >ext && openssl x509 -req -in $n.csr -CA ca.crt -CAkey "
+        "ca.key -days 2 -CAcreateserial -extfile ext -out $n.crt || exit 1; done";
+    char command[1024], all[1100];
+    snprintf(command, sizeof(command), script, dir);
+    snprintf(all, sizeof(all), "(%s) >%s/openssl.log 2>&1", command, dir);
+    if (system("command -v openssl >/dev/null") != 0)
+        test_skip("no openssl on the PATH");
+    CHECK(system(all) == 0);
+}
+
 static inline void etcd_cluster_start(struct etcd_cluster *c, size_t count)
 {
     etcd_program();
@@ -112,9 +152,11 @@ static inline void etcd_cluster_start(struct etcd_cluster *c, size_t count)
     for (size_t i = 0; i < count; i++) {
         c->members[i].client_port = free_port();
         c->members[i].peer_port = free_port();
-        n += (size_t)snprintf(c->endpoints + n, sizeof(c->endpoints) - n, "%shttp://127.0.0.1:%d",
-                              i ? "," : "", c->members[i].client_port);
+        n += (size_t)snprintf(c->endpoints + n, sizeof(c->endpoints) - n, "%shttp%s://127.0.0.1:%d",
+                              i ? "," : "", c->tls ? "s" : "", c->members[i].client_port);
     }
+    if (c->tls)
+        etcd_make_certificates(c->dir);
     for (size_t i = 0; i < count; i++)
         etcd_member_start(c, i);
 }
@@ -126,7 +168,7 @@ static inline void etcd_cluster_stop(struct etcd_cluster *c)
         etcd_member_kill(c, i);
     if (c->count)
         file_remove_tree(c->dir, &err);
-    *c = (struct etcd_cluster){0};
+    *c = (struct etcd_cluster){.sync = c->sync};
 }
 
 /* A request to etcd's own JSON gateway, past the store: bytes in it are base64. */

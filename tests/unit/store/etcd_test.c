@@ -167,6 +167,63 @@ TEST(what_compaction_took_meanwhile_is_read_anew)
     store_close(b);
 }
 
+TEST(much_is_read_in_pages_and_caught_up_in_fragments)
+{
+    enum { MANY = 1500, BYTES = 4000 };
+    start(1);
+    const char *dir = dir_of("b");
+    store_close(open_at(dir, cluster.endpoints));
+    struct store *a = open_at(dir_of("a"), cluster.endpoints);
+    static char value[BYTES], key[16];
+    for (int i = 0; i < MANY; i++) {
+        memset(value, 'a' + i % 26, sizeof(value));
+        snprintf(key, sizeof(key), "k%05d", i);
+        CHECK_INT(put_if(a, str_of(key), (struct str){value, sizeof(value)}, STORE_ABSENT), i + 2);
+    }
+    struct store *b = open_at(dir, cluster.endpoints), *c = open_at(dir_of("c"), cluster.endpoints);
+    struct store *others[] = {b, c};
+    for (size_t i = 0; i < 2; i++) {
+        struct store_snap *snap;
+        struct store_kv kv;
+        struct err err;
+        CHECK_OK(store_snap_begin(others[i], 0, &snap, &err), &err);
+        CHECK_INT(store_count(snap, STR(""), STR("")), MANY);
+        CHECK_INT(store_get(snap, STR("k01499"), &kv), 1);
+        CHECK_INT(kv.value.n, BYTES);
+        CHECK_INT(kv.mod_rev, MANY + 1);
+        store_snap_end(snap);
+        store_close(others[i]);
+    }
+    store_close(a);
+}
+
+TEST(etcd_is_reached_over_tls_with_a_certificate)
+{
+    etcd_cluster_stop(&cluster);
+    cluster.tls = true;
+    etcd_cluster_start(&cluster, 1);
+    struct store *s;
+    struct err err;
+    char ca[128], cert[128], key[128];
+    snprintf(ca, sizeof(ca), "%s/ca.crt", cluster.dir);
+    snprintf(cert, sizeof(cert), "%s/client.crt", cluster.dir);
+    snprintf(key, sizeof(key), "%s/client.key", cluster.dir);
+    struct store_config config = {.dir = dir_of("a"),
+                                  .etcd_endpoints = cluster.endpoints,
+                                  .etcd_cafile = ca,
+                                  .etcd_certfile = cert,
+                                  .etcd_keyfile = key};
+    s = open_with(config);
+    CHECK_INT(put(s, "k", "x"), 2);
+    store_close(s);
+    config.etcd_certfile = config.etcd_keyfile = NULL;
+    config.etcd_timeout_ms = 500;
+    CHECK_INT(store_open(&config, &s, &err), -1); /* nobody without a certificate */
+    config.etcd_cafile = cert;
+    CHECK_INT(store_open(&config, &s, &err), -1); /* nor another authority's server */
+    CHECK(strstr(err.message, "certificate"));
+}
+
 TEST(a_picture_of_another_cluster_is_not_used)
 {
     char dir[] = "/tmp/tutti-store-XXXXXX";
@@ -328,7 +385,7 @@ TEST(a_running_server_that_missed_compacted_events_tells_its_watchers_the_outcom
     del(b, "gone");
     int64_t last = put(b, "changed", "4");
     compact(last);
-    sleep(4); /* the store gives the silent member up */
+    sleep(6); /* the store gives the silent member up */
     kill(cluster.members[2].pid, SIGCONT);
     struct err err;
     CHECK_OK(store_barrier_wait(a, last, &err), &err);
