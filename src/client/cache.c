@@ -59,12 +59,13 @@ void cache_put(struct cache *k, struct obj *o)
         return;
     }
     pthread_rwlock_wrlock(&k->lock);
-    struct obj *old = shelf_put(&k->all, o);
+    struct obj *old = shelf_put(&k->all, k->config.bare ? obj_bare(o) : obj_ref(o));
     index_object(k, old, index_del);
     index_object(k, o, index_add);
     pthread_rwlock_unlock(&k->lock);
     tell(k, old ? CACHE_UPDATED : CACHE_ADDED, old, o);
     obj_unref(old);
+    obj_unref(o);
 }
 
 void cache_del(struct cache *k, struct str key)
@@ -117,6 +118,8 @@ int cache_new(struct client *c, const struct cache_config *config, struct cache 
 {
     if (!config->resource)
         return err_internal(err, "a cache needs a resource");
+    if (config->bare && config->indexes[0])
+        return err_internal(err, "a cache without texts has no indexes");
     struct cache *k = NEW(struct cache);
     k->client = c;
     k->config = *config;

@@ -27,8 +27,8 @@ struct str obj_uid(const struct obj *o);
 struct str obj_rv(const struct obj *o);
 struct str obj_key(const struct obj *o); /* "ns/name", or "name" when cluster-scoped: client-go's
                                             MetaNamespaceKey */
-struct bytes *obj_json(const struct obj *o); /* borrowed */
-/* Parses into d; the caller may change the result, it is a copy. */
+struct bytes *obj_json(const struct obj *o); /* borrowed; NULL: a bare one */
+/* Parses into d; the caller may change the result, it is a copy. NULL: a bare one. */
 val *obj_parse(const struct obj *o, struct doc *d);
 
 enum cache_change { CACHE_ADDED, CACHE_UPDATED, CACHE_DELETED };
@@ -47,6 +47,9 @@ struct cache_config {
     cache_index_fn *indexes[4];                  /* NULL ends */
     cache_handler *handler;
     void *arg;
+    /* The text is for the handler only: what the cache keeps of an object, and gives as `old`, is
+     * bare (key, uid and version). Not with indexes. */
+    bool bare;
 };
 
 struct cache;

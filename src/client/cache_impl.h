@@ -48,3 +48,6 @@ void cache_del(struct cache *k, struct str key);
 void cache_replace(struct cache *k, struct obj **objs, size_t n);
 
 void *cache_feed(void *cache);
+
+/* The same object without its text. */
+struct obj *obj_bare(const struct obj *o);

@@ -1,7 +1,7 @@
-#include "client/cache.h"
-#include "client/scan.h"
+#include "client/cache_impl.h"
 
-/* The key is copied, name and namespace are views of it; uid and version are views of the text. */
+/* The key is copied, name and namespace are views of it; uid and version are views of the text, or
+ * of copies behind the key when there is none. */
 struct obj {
     atomic_uint refs;
     uint16_t ns_n, name_n, uid_n, rv_n;
@@ -63,6 +63,22 @@ struct obj *obj_new(struct bytes *json, struct err *err)
     return o;
 }
 
+struct obj *obj_bare(const struct obj *o)
+{
+    size_t key_n = obj_key(o).n;
+    struct obj *bare = mem_alloc(sizeof(*bare) + key_n + o->uid_n + o->rv_n);
+    *bare = (struct obj){.ns_n = o->ns_n, .name_n = o->name_n, .uid_n = o->uid_n, .rv_n = o->rv_n};
+    atomic_init(&bare->refs, 1);
+    char *at = mempcpy(bare->key, o->key, key_n);
+    bare->uid = at;
+    if (o->uid_n)
+        at = mempcpy(at, o->uid, o->uid_n);
+    bare->rv = at;
+    if (o->rv_n)
+        memcpy(at, o->rv, o->rv_n);
+    return bare;
+}
+
 struct obj *obj_ref(struct obj *o)
 {
     if (o)
@@ -119,5 +135,5 @@ val *obj_parse(const struct obj *o, struct doc *d)
 {
     val *v;
     struct err err;
-    return doc_parse_json(d, bytes_str(o->json), &v, &err) ? NULL : v;
+    return !o->json || doc_parse_json(d, bytes_str(o->json), &v, &err) ? NULL : v;
 }

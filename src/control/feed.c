@@ -56,7 +56,7 @@ int feed_start(struct control *c, struct err *err)
         struct feed *f = &c->feeds[k];
         *f = (struct feed){.control = c, .kind = (enum kind)k};
         const struct cache_config config = {
-            .resource = kind_infos[k].resource, .handler = on_change, .arg = f};
+            .resource = kind_infos[k].resource, .handler = on_change, .arg = f, .bare = true};
         if (cache_new(c->client, &config, &f->cache, err) < 0)
             return err_prefix(err, "watching %s", kind_infos[k].resource->name);
     }

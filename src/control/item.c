@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "control/item_parts.h"
+#include "control/pack.h"
 #include "doc/quantity.h"
 #include "doc/time.h"
 
@@ -179,7 +180,7 @@ struct item *item_new(enum kind kind, const val *v, struct bytes *json)
 
     p = (struct parts){.base = mem_alloc(p.used)};
     struct item *i = build(&p, kind, v);
-    i->json = bytes_ref(json);
+    i->packed = pack(bytes_str(json));
     atomic_init(&i->refs, 1);
     return i;
 }
@@ -195,6 +196,6 @@ void item_unref(struct item *i)
 {
     if (!i || atomic_fetch_sub_explicit(&i->refs, 1, memory_order_acq_rel) != 1)
         return;
-    bytes_unref(i->json);
+    bytes_unref(i->packed);
     free(i);
 }

@@ -3,7 +3,7 @@
  * Controllers look at thousands of objects and need few fields of each, so an object is read once,
  * when it arrives, into a compact summary: identity, labels, owners, and for pods, nodes and
  * services what scheduling, replica counting and endpoints need. The object's JSON is kept beside
- * it (shared with the cache) and parsed when a controller really wants the whole.
+ * it, packed, and parsed when a controller really wants the whole.
  *
  * An item is immutable, one block of memory, and shared by reference count; any thread. */
 #pragma once
@@ -124,7 +124,7 @@ enum { /* finalizers that the garbage collector knows */
 struct item {
     atomic_uint refs;
     enum kind kind;
-    struct bytes *json;
+    struct bytes *packed; /* the JSON (pack.h) */
     struct str ns, name, uid;
     struct str key;      /* "ns/name" or "name" */
     struct str rv_text;  /* metadata.resourceVersion */
@@ -142,7 +142,7 @@ struct item {
                                        matchLabels, so that what does not have them never matches */
 };
 
-/* v is the parsed object, json its text (a reference is taken). */
+/* v is the parsed object, json its text. */
 struct item *item_new(enum kind kind, const val *v, struct bytes *json);
 struct item *item_ref(struct item *i);
 void item_unref(struct item *i);

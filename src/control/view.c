@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "control/pack.h"
+
 struct held { /* references to drop at the view's end; from the arena */
     struct held *next;
     struct item **items;
@@ -76,10 +78,13 @@ size_t view_dependents(struct view *v, struct str uid, const struct item ***ret)
 val *view_parse(struct view *v, const struct item *i)
 {
     struct doc part = {0};
+    struct buf text = {0};
     val *tree, *copy = NULL;
-    if (doc_parse_json(&part, bytes_str(i->json), &tree, NULL) == 0)
+    if (unpack(bytes_str(i->packed), &text) &&
+        doc_parse_json(&part, buf_str(&text), &tree, NULL) == 0)
         copy = val_copy(v->doc, tree);
     doc_done(&part);
+    buf_done(&text);
     return copy;
 }
 

@@ -38,6 +38,13 @@ struct recent {
     struct bytes *value;
 };
 
+struct resident { /* resident.c */
+    void *map;   /* LMDB's; NULL: not found */
+    size_t n, base;
+    int statm;
+    atomic_uint notes;
+};
+
 struct age_sample {
     int64_t at_ms, rev;
 };
@@ -50,6 +57,7 @@ struct store {
     struct etcd *etcd; /* NULL: a store of its own */
     _Atomic int64_t revision, compacted;
     _Atomic(struct store_snap *) pool[SNAP_POOL];
+    struct resident resident;
 
     pthread_t committer;
     pthread_mutex_t queue_lock;
@@ -94,6 +102,14 @@ int store_state_write(struct store *s, MDB_txn *txn, const struct store_state *s
 /* What was submitted, oldest first; NULL after timeout_ms (-1: waits) or, with *ret_closing, when
  * the store closes and nothing is left. */
 struct store_write *store_queue_take(struct store *s, int64_t timeout_ms, bool *ret_closing);
+
+/* --- resident.c ---
+ * Each page of the map that was looked at stays mapped in, so in time the whole database would be.
+ * When it is more than a few megabytes, all of it is let go: its pages are clean and stay in the
+ * kernel's cache, where the next look finds them for the price of a minor fault. */
+void resident_init(struct store *s);
+void resident_done(struct store *s);
+void resident_note(struct store *s); /* now and then, by whoever looks; any thread */
 
 /* --- commit.c --- */
 void *store_committer(void *s);

@@ -82,6 +82,7 @@ static int snap_open(struct store *s, struct store_snap **ret, struct err *err)
     }
     snap->rev = state.revision;
     snap->compacted = state.compacted;
+    resident_note(s);
     *ret = snap;
     return 0;
 }
@@ -358,6 +359,7 @@ bool store_next(struct store_iter *it, struct store_kv *ret)
     ret->mod_rev = head.mod_rev;
     ret->revision_at = head.revision_at;
     kv_move(it, MDB_NEXT);
+    resident_note(it->snap->s);
     return true;
 }
 

@@ -126,6 +126,7 @@ static int open_env(struct store *s, struct err *err)
         return store_mdb_err(err, rc, s->config.dir);
     if (check_kind(s, err))
         return -1;
+    resident_init(s);
     return config->no_sync || config->read_only ? 0 : sync_dir(config->dir, err);
 }
 
@@ -137,6 +138,7 @@ void store_free(struct store *s)
     snap_pool_done(s);
     if (s->env)
         mdb_env_close(s->env);
+    resident_done(s);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     for (size_t i = 0; i < RECENT_SLOTS; i++)

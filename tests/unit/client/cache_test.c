@@ -123,6 +123,38 @@ TEST(objects_know_their_names)
     bytes_unref(b);
 }
 
+static void hear_text(void *arg, enum cache_change change, struct obj *old, struct obj *now)
+{
+    CHECK(!old || !obj_json(old));
+    CHECK(!now || obj_json(now));
+    hear(arg, change, old, now);
+}
+
+TEST(a_cache_without_texts_shows_them_to_the_handler_only)
+{
+    struct stage s = {.heard = {0}};
+    struct err err;
+    struct doc d = {0};
+    s.client = fake_client(&s.fake);
+    pthread_mutex_init(&s.lock, NULL);
+    struct cache_config config = {
+        .resource = &RES_PODS, .handler = hear_text, .arg = &s, .bare = true};
+    CHECK_OK(cache_new(s.client, &config, &s.cache, &err), &err);
+    fake_answer(&s.fake, 200, LIST("10", "", POD("a", "3")));
+    cache_start(s.cache);
+    fake_wait_stream(&s.fake, 1);
+    check_heard(&s, "+default/a@3 ");
+    struct obj *o = cache_get(s.cache, STR("default/a"));
+    CHECK_STR(obj_key(o), "default/a");
+    CHECK_STR(obj_uid(o), "u-a");
+    CHECK_STR(obj_rv(o), "3");
+    CHECK(!obj_parse(o, &d));
+    obj_unref(o);
+    fake_feed(&s.fake, EVENT("MODIFIED", POD("a", "11")) EVENT("DELETED", POD("a", "12")));
+    check_heard(&s, "~default/a@3>11 -default/a@11 ");
+    stage_close(&s);
+}
+
 TEST(a_list_is_read_page_by_page_and_watched_from_its_revision)
 {
     struct stage s;

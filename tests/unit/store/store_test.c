@@ -325,6 +325,54 @@ TEST(a_full_store_refuses_writes_and_stays_readable)
 }
 #endif
 
+#ifndef OVER_ETCD
+static size_t resident_files(void)
+{
+    unsigned long all = 0, resident = 0, shared = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    CHECK(f && fscanf(f, "%lu %lu %lu", &all, &resident, &shared) == 3);
+    fclose(f);
+    return shared * 4096;
+}
+
+TEST(a_walk_through_a_large_store_leaves_little_of_it_mapped_in)
+{
+    enum { COUNT = 1500, SIZE = 64 << 10 }; /* 96 MB */
+    struct store *s = open_fresh();
+    char *p;
+    struct err err;
+    for (int i = 0; i < COUNT; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "/k/%06d", i);
+        struct bytes *value = bytes_new_uninit(SIZE, &p);
+        memset(p, 'v', SIZE);
+        struct store_op op = {.type = STORE_PUT,
+                              .key = str_of(key),
+                              .value = value,
+                              .revision_at = -1,
+                              .expect = STORE_ANY};
+        struct store_write w = {.ops = &op, .op_count = 1};
+        store_commit(s, &w);
+        CHECK_INT(w.result, STORE_OK);
+        bytes_unref(value);
+        bytes_unref(w.first_value);
+    }
+    size_t before = resident_files(), sum = 0;
+    struct store_snap *snap;
+    struct store_kv kv;
+    CHECK_OK(store_snap_begin(s, 0, &snap, &err), &err);
+    struct store_iter *it = store_range(snap, STR("/k/"), STR("/k0"));
+    while (store_next(it, &kv))
+        for (size_t i = 0; i < kv.value.n; i += 4096)
+            sum += kv.value.p[i] == 'v';
+    store_iter_free(it);
+    store_snap_end(snap);
+    CHECK_INT(sum, COUNT * (SIZE / 4096));
+    CHECK(resident_files() < before + (40u << 20));
+    close_fresh(s);
+}
+#endif
+
 TEST(the_file_does_not_grow_when_nothing_is_added)
 {
     struct store *s = open_with(

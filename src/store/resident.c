@@ -1,0 +1,74 @@
+/* How much of the database is mapped in. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "store/internal.h"
+
+enum {
+    RESIDENT_BYTES = 16 << 20,
+    LOOK_EVERY = 64, /* notes */
+};
+
+/* LMDB does not tell where its map is: the kernel does, by the file. */
+static bool find_map(int fd, struct resident *r)
+{
+    struct stat file;
+    char line[512];
+    FILE *f = fopen("/proc/self/maps", "re");
+    if (!f || fstat(fd, &file) < 0) {
+        if (f)
+            fclose(f);
+        return false;
+    }
+    while (!r->map && fgets(line, sizeof(line), f)) {
+        unsigned long from, to, inode;
+        if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) == 3 &&
+            inode == file.st_ino) {
+            r->map = (void *)from;
+            r->n = to - from;
+        }
+    }
+    fclose(f);
+    return r->map != NULL;
+}
+
+/* Bytes of all files that this process has mapped in; 0: not known. */
+static size_t file_bytes(const struct resident *r)
+{
+    char text[128];
+    unsigned long all, resident, shared;
+    ssize_t n = pread(r->statm, text, sizeof(text) - 1, 0);
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    return sscanf(text, "%lu %lu %lu", &all, &resident, &shared) == 3
+               ? shared * (size_t)sysconf(_SC_PAGESIZE)
+               : 0;
+}
+
+void resident_init(struct store *s)
+{
+    struct resident *r = &s->resident;
+    int fd;
+    r->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (r->statm < 0 || mdb_env_get_fd(s->env, &fd) || !find_map(fd, r))
+        r->map = NULL;
+    r->base = r->map ? file_bytes(r) : 0;
+}
+
+void resident_done(struct store *s)
+{
+    if (s->resident.statm > 0)
+        close(s->resident.statm);
+}
+
+void resident_note(struct store *s)
+{
+    struct resident *r = &s->resident;
+    unsigned n = atomic_fetch_add_explicit(&r->notes, 1, memory_order_relaxed);
+    if (n % LOOK_EVERY || !r->map || file_bytes(r) < r->base + RESIDENT_BYTES)
+        return;
+    madvise(r->map, r->n, MADV_DONTNEED);
+}
