@@ -21,8 +21,8 @@ expect "explain" "maxSurge" k explain deployment.spec.strategy.rollingUpdate
 check "create configmap" k create configmap cm --from-literal=a=1
 expect "get -o yaml" 'a: "1"' k get cm cm -o yaml
 refuse "create again" 'configmaps "cm" already exists' k create configmap cm
-check "apply" k apply -f - <<<'{apiVersion: v1, kind: ConfigMap, metadata: {name: applied}, data: {a: "1", b: "1"}}'
-check "apply a change" k apply -f - <<<'{apiVersion: v1, kind: ConfigMap, metadata: {name: applied}, data: {a: "2"}}'
+check "apply" k apply -f - <<<'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"applied"},"data":{"a":"1","b":"1"}}'
+check "apply a change" k apply -f - <<<'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"applied"},"data":{"a":"2"}}'
 expect "what the manifest dropped is gone" '{"a":"2"}' k get cm applied -o jsonpath='{.data}'
 expect "dry run shows" '"9"' k patch cm cm --dry-run=server -o json -p '{"data":{"a":"9"}}'
 expect "and changes nothing" '{"a":"1"}' k get cm cm -o jsonpath='{.data}'
@@ -44,7 +44,7 @@ expect "can-i" "yes" k auth can-i create pods
 expect "whoami" "kubernetes-admin" k auth whoami
 
 # --- bad input: an error in upstream's words, and the server lives
-refuse "unknown kind of object" 'no matches for kind "Nope"' k create -f - <<<'{apiVersion: v1, kind: Nope, metadata: {name: x}}'
+refuse "unknown kind of object" 'no matches for kind "Nope"' k create -f - <<<'{"apiVersion":"v1","kind":"Nope","metadata":{"name":"x"}}'
 expect "strict: unknown field" 'strict decoding error: unknown field \"dat\"' raw POST "$CMS?fieldValidation=Strict" -H "$JSON" -d '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"dat":1}'
 expect "strict: duplicate field" 'duplicate field \"data.a\"' raw POST "$CMS?fieldValidation=Strict" -H "$JSON" -d '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"1","a":"2"}}'
 expect "malformed JSON" 400 raw POST "$CMS" -H "$JSON" -d '{"apiVersion":'
