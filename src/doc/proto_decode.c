@@ -403,6 +403,10 @@ int schema_decode_proto(const struct schema *s, struct doc *d, struct str body, 
                         struct err *err)
 {
     struct str api_version, kind, raw;
+    if (s->custom)
+        return err_set(err, 415, "UnsupportedMediaType",
+                       "the body of the request was in an unknown format - accepted media types "
+                       "include: application/json, application/yaml");
     if (body.n > DOC_MAX_BYTES)
         return err_set(err, 413, "RequestEntityTooLarge", "Request entity too large: limit is %d",
                        DOC_MAX_BYTES);

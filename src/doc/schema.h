@@ -91,6 +91,16 @@ struct schema {
     bool embedded; /* an object with apiVersion, kind, metadata inside another */
     bool boxed; /* an array that protobuf wraps in a message, its items in field 1 (ExtraValue) */
     bool has_defaults; /* this schema, or one below it, has a default */
+    /* NULL for what upstream has Go types for. Else the functions below ask these instead: a custom
+     * resource is judged by the OpenAPI schema of its definition, not by the rules of a decoder. */
+    const struct schema_custom *custom;
+};
+
+struct schema_custom {
+    int (*check)(const struct schema *s, struct doc *d, val *v, struct buf *strict,
+                 struct err *err);
+    void (*normalize)(const struct schema *s, struct doc *d, val *v);
+    void (*fill)(const struct schema *s, struct doc *d, val *v); /* defaults */
 };
 
 /* A definition by its OpenAPI name, or NULL. */

@@ -377,6 +377,8 @@ static int check_value(struct check *c, const struct schema *s, const char *go, 
 
 int schema_check(const struct schema *s, struct doc *d, val *v, struct buf *strict, struct err *err)
 {
+    if (s->custom)
+        return s->custom->check(s, d, v, strict, err);
     struct check c = {.d = d, .strict = strict, .err = err};
     int status = check_value(&c, s, NULL, v);
     buf_done(&c.path);

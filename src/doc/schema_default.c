@@ -114,5 +114,8 @@ static void default_value(const struct schema *s, struct doc *d, val *v)
 
 void schema_default(const struct schema *s, struct doc *d, val *v)
 {
-    default_value(s, d, v);
+    if (s->custom)
+        s->custom->fill(s, d, v);
+    else
+        default_value(s, d, v);
 }

@@ -62,5 +62,8 @@ static void normalize_value(const struct schema *s, struct doc *d, val *v)
 
 void schema_normalize(const struct schema *s, struct doc *d, val *v)
 {
-    normalize_value(s, d, v);
+    if (s->custom)
+        s->custom->normalize(s, d, v);
+    else
+        normalize_value(s, d, v);
 }
