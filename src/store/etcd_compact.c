@@ -5,7 +5,7 @@
  * finds it unchanged for a period moves it on, and compacts up to where it stood one period before.
  */
 
-enum { MIN_PERIOD_MS = 10000 };
+enum { PERIOD_MS = 300000 };
 
 static struct str compact_key(struct etcd *e)
 {
@@ -70,8 +70,8 @@ void etcd_compact_tick(struct etcd *e)
     if (e->link != LINK_UP || e->compact || now < e->compact_at_ms)
         return;
     bool first = !e->compact_at_ms;
-    int64_t period = e->s->config.history_ms;
-    e->compact_at_ms = now + (period > MIN_PERIOD_MS ? period : MIN_PERIOD_MS);
+    int64_t period = e->s->config.etcd_compact_ms;
+    e->compact_at_ms = now + (period ? period : PERIOD_MS);
     if (first)
         return;
     struct buf b = {0}, text = {0};

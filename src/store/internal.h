@@ -39,7 +39,7 @@ struct recent {
 };
 
 struct resident { /* resident.c */
-    void *map;   /* LMDB's; NULL: not found */
+    void *map;    /* LMDB's; NULL: not found */
     size_t n, base;
     int statm;
     atomic_uint notes;
@@ -110,6 +110,10 @@ struct store_write *store_queue_take(struct store *s, int64_t timeout_ms, bool *
 void resident_init(struct store *s);
 void resident_done(struct store *s);
 void resident_note(struct store *s); /* now and then, by whoever looks; any thread */
+
+/* --- upgrade.c --- */
+/* Makes a folder of format 1 one of today's. An LMDB code. */
+int store_upgrade(struct store *s, MDB_txn *txn, struct store_state *state);
 
 /* --- commit.c --- */
 void *store_committer(void *s);

@@ -50,6 +50,8 @@ static int open_databases(struct store *s)
         (rc = mdb_dbi_open(txn, "meta", create, &s->meta)))
         goto fail;
     rc = store_state_read(s, txn, &s->state);
+    if (rc == MDB_VERSION_MISMATCH && s->state.format == 1 && !read_only)
+        rc = store_upgrade(s, txn, &s->state);
     if (rc == MDB_NOTFOUND && !read_only) {
         s->state = (struct store_state){.format = STORE_FORMAT, .revision = 1, .compacted = 1};
         rc = store_state_write(s, txn, &s->state);

@@ -45,6 +45,7 @@ struct store_config {
     const char *etcd_prefix;    /* of all keys in etcd; NULL: "/tutti/" */
     /* PEM files. NULL: the system's authorities, no certificate of one's own. */
     const char *etcd_cafile, *etcd_certfile, *etcd_keyfile;
+    int64_t etcd_compact_ms; /* how long etcd keeps history, at least; 0: 300,000 */
     int64_t etcd_timeout_ms; /* for a write or barrier to succeed; 0: 15,000. store_open waits as
                                 long for the first picture's beginning */
 };

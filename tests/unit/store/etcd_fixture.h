@@ -172,10 +172,15 @@ static inline void etcd_cluster_stop(struct etcd_cluster *c)
 }
 
 /* A request to etcd's own JSON gateway, past the store: bytes in it are base64. */
-static inline void etcd_post(struct etcd_cluster *c, const char *path, const char *json)
+static inline bool etcd_try_post(struct etcd_cluster *c, const char *path, const char *json)
 {
     char command[1024];
     snprintf(command, sizeof(command), "curl -sf -m 5 -o %s/reply -d '%s' http://127.0.0.1:%d%s",
              c->dir, json, c->members[0].client_port, path);
-    CHECK(system(command) == 0);
+    return system(command) == 0;
+}
+
+static inline void etcd_post(struct etcd_cluster *c, const char *path, const char *json)
+{
+    CHECK(etcd_try_post(c, path, json));
 }

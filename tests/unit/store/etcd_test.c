@@ -351,6 +351,31 @@ TEST(a_backup_moves_between_etcd_and_a_store_of_its_own)
     store_close(own);
 }
 
+/* "L3R1dHRpL2s=" is "/tutti/k". */
+TEST(servers_compact_what_is_old_by_turns)
+{
+    static const char old[] = "{\"key\":\"L3R1dHRpL2s=\",\"revision\":\"2\"}";
+    start(1);
+    struct store_config config = {
+        .dir = dir_of("a"), .etcd_endpoints = cluster.endpoints, .etcd_compact_ms = 300};
+    struct store *a = open_with(config);
+    config.dir = dir_of("b");
+    struct store *b = open_with(config);
+    put(a, "k", "x");
+    put(a, "k", "y");
+    etcd_post(&cluster, "/v3/kv/range", old);
+    bool kept = true;
+    for (int i = 0; i < 50 && kept; i++) {
+        usleep(100000);
+        kept = etcd_try_post(&cluster, "/v3/kv/range", old);
+    }
+    CHECK(!kept);
+    CHECK_STR(str_of(listing(a, 2, "", "")), "k=x@2 "); /* the picture's history is its own */
+    CHECK(put(b, "k", "z") > 3);
+    store_close(a);
+    store_close(b);
+}
+
 static void collect_revisions(void *arg, struct store_batch *b)
 {
     struct buf *text = arg;
