@@ -5,6 +5,7 @@
 
 #include "api/core.h"
 #include "api/openapi.h"
+#include "api/openapi_proto.h"
 
 static enum call_next reply_cached(struct call *c, struct buf *b, const char *etag)
 {
@@ -22,6 +23,36 @@ static enum call_next reply_hashed(struct call *c, struct buf *b)
     char etag[20];
     snprintf(etag, sizeof(etag), "%016llX", (unsigned long long)XXH3_64bits(b->p, b->n));
     return reply_cached(c, b, etag);
+}
+
+/* kubectl asks for the protobuf form alone, others for JSON; a wildcard gets JSON. */
+static bool wants_proto(const struct call *c)
+{
+    struct str accept = c->request ? http_request_header(c->request, "accept") : (struct str){0};
+    return str_find(accept, STR(OPENAPI_PROTO_TYPE)) >= 0 &&
+           str_find(accept, STR("application/json")) != 0;
+}
+
+static enum call_next serve_v2(struct call *c, struct buf *b)
+{
+    if (openapi_v2(b) != 0)
+        return call_reply_not_found_page(c);
+    if (!wants_proto(c))
+        return reply_hashed(c, b);
+    struct doc d = {0};
+    struct err err;
+    struct buf proto = {0};
+    val *document;
+    if (doc_parse_json(&d, buf_str(b), &document, &err) != 0) {
+        doc_done(&d);
+        return call_fail(c, &err);
+    }
+    openapi_write_proto(document, &proto);
+    doc_done(&d);
+    call_header(c, "vary", STR("Accept"));
+    enum call_next next = call_reply_text(c, 200, OPENAPI_PROTO_TYPE, buf_str(&proto));
+    buf_done(&proto);
+    return next;
 }
 
 /* A hash in the query that is no longer the document's leads to the one that is. */
@@ -48,7 +79,7 @@ enum call_next openapi_serve(struct call *c)
     struct buf b = {0};
     enum call_next next;
     if (str_is(path, "/openapi/v2"))
-        next = openapi_v2(&b) == 0 ? reply_hashed(c, &b) : call_reply_not_found_page(c);
+        next = serve_v2(c, &b);
     else if (str_is(path, "/openapi/v3") || str_eq(path, v3))
         next = openapi_v3_index(&b) == 0 ? reply_hashed(c, &b) : call_reply_not_found_page(c);
     else if (str_starts(path, v3))

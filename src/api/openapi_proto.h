@@ -1,0 +1,9 @@
+/* openapi_proto.h: the OpenAPI v2 document in protobuf (gnostic's openapi.v2.Document), the only form in which kubectl asks for it. */
+#pragma once
+
+#include "doc/val.h"
+
+#define OPENAPI_PROTO_TYPE "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+
+/* Encodes the parts of a document that openapi_v2 writes: info, paths with operations, parameters and responses, definitions, extensions. */
+void openapi_write_proto(const val *document, struct buf *b);
