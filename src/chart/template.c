@@ -74,9 +74,19 @@ void tmpl_undefine(struct tmpl_set *s, struct str name)
 int tmpl_parse(struct tmpl_set *s, struct str name, struct str text, struct tmpl **ret_tmpl,
                struct str *ret_error)
 {
+    return tmpl_parse_borrowed(s, name, arena_dup(&s->arena, text), ret_tmpl, ret_error);
+}
+
+int tmpl_parse_borrowed(struct tmpl_set *s, struct str name, struct str text,
+                        struct tmpl **ret_tmpl, struct str *ret_error)
+{
     struct source *source = ARENA_NEW(&s->arena, struct source);
     source->name = arena_dup(&s->arena, name);
-    source->text = arena_dup(&s->arena, text);
+    source->text = text;
+    if (text.n > TMPL_MAX_SOURCE) {
+        *ret_error = arena_printf(&s->arena, "template: %.*s: too large", STR_ARG(name));
+        return -1;
+    }
     struct tmpl_list trees = {0};
     int rc = tmpl_parse_text(s, source, &trees, ret_error);
     for (size_t i = 0; rc == 0 && i < trees.n; i++) {

@@ -39,6 +39,9 @@ struct tmpl_set *tmpl_set_overlay(struct tmpl_set *parent);
  * as long as the set. */
 int tmpl_parse(struct tmpl_set *s, struct str name, struct str text, struct tmpl **ret_tmpl,
                struct str *ret_error);
+/* The same without the copy: text lives as long as the set. */
+int tmpl_parse_borrowed(struct tmpl_set *s, struct str name, struct str text,
+                        struct tmpl **ret_tmpl, struct str *ret_error);
 
 /* Is there a template of that name, with a body? */
 bool tmpl_defined(const struct tmpl_set *s, struct str name);

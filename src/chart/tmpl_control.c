@@ -144,7 +144,7 @@ static struct node *block_control(struct parser *t)
     if (rc < 0)
         return NULL;
     struct node *n = parser_node(t, NODE_TEMPLATE, token.pos);
-    n->text = name;
+    n->name = name;
     n->pipe = pipe;
     return n;
 }
@@ -154,7 +154,7 @@ static struct node *template_control(struct parser *t)
     const char *context = "template clause";
     struct token token = parser_next_nonspace(t);
     struct node *n = parser_node(t, NODE_TEMPLATE, token.pos);
-    if (parse_name(t, token, context, &n->text) < 0)
+    if (parse_name(t, token, context, &n->name) < 0)
         return NULL;
     if (parser_next_nonspace(t).type == TOKEN_RIGHT_DELIM)
         return n;

@@ -68,7 +68,7 @@ static int eval_variable(struct state *s, struct value dot, const struct node *n
             v = &s->x->vars[i - 1];
     if (v == NULL)
         return state_fail(s, "undefined variable: %.*s", STR_ARG(n->names[0]));
-    if (n->n_names > 1)
+    if (n->n_more > 1)
         return eval_fields(s, dot, v->value, n, 1, args, n_args, final, ret);
     *ret = v->value;
     return not_a_function(s, args, n_args, final);
@@ -196,10 +196,10 @@ static int eval_fields(struct state *s, struct value dot, struct value receiver,
                        const struct node *n, size_t first, struct node **args, size_t n_args,
                        const struct value *final, struct value *ret)
 {
-    for (size_t i = first; i + 1 < n->n_names; i++)
+    for (size_t i = first; i + 1 < n->n_more; i++)
         if (eval_field(s, dot, n->names[i], n, NULL, 0, NULL, receiver, &receiver) < 0)
             return -1;
-    return eval_field(s, dot, n->names[n->n_names - 1], n, args, n_args, final, receiver, ret);
+    return eval_field(s, dot, n->names[n->n_more - 1], n, args, n_args, final, receiver, ret);
 }
 
 /* --- arguments --- */
@@ -344,7 +344,7 @@ int eval_pipeline(struct state *s, struct value dot, const struct node *pipe, st
             return -1;
         v = value_unboxed(v);
     }
-    for (size_t i = 0; i < pipe->n_decls; i++) {
+    for (size_t i = 0; i < pipe->n_more; i++) {
         if (!pipe->is_assign)
             vars_push(s->x, pipe->decls[i]->names[0], v);
         else if (vars_set(s, pipe->decls[i]->names[0], v) < 0)

@@ -289,14 +289,14 @@ static enum walk iterate(struct state *s, const struct node *n, size_t mark, str
 {
     const struct node *pipe = n->pipe;
     struct variable *top = s->x->vars + mark;
-    if (pipe->n_decls > 0 && pipe->is_assign) {
-        bool both = pipe->n_decls > 1;
+    if (pipe->n_more > 0 && pipe->is_assign) {
+        bool both = pipe->n_more > 1;
         if (vars_set(s, pipe->decls[0]->names[0], both ? index : elem) < 0 ||
             (both && vars_set(s, pipe->decls[1]->names[0], elem) < 0))
             return WALK_ERROR;
-    } else if (pipe->n_decls > 0) {
+    } else if (pipe->n_more > 0) {
         top[-1].value = elem;
-        if (pipe->n_decls > 1)
+        if (pipe->n_more > 1)
             top[-2].value = index;
     }
     enum walk rc = walk(s, elem, n->list);
@@ -355,7 +355,7 @@ static enum walk range_over(struct state *s, const struct node *n, struct value 
     enum gokind k = value_kind(v);
     *ret_ran = true;
     if (gokind_is_int(k) || gokind_is_uint(k)) {
-        if (n->pipe->n_decls > 1)
+        if (n->pipe->n_more > 1)
             return cannot_range(s, "can't use %s to iterate over more than one variable", v);
         *ret_ran = gokind_is_int(k) ? v.i > 0 : v.u > 0;
         return range_integer(s, n, v);
@@ -402,10 +402,10 @@ static enum walk walk_tree(struct state *s, struct value dot)
 
 static enum walk walk_template(struct state *s, struct value dot, const struct node *n)
 {
-    const struct tmpl *t = tmpl_lookup(s->x->set, n->text);
+    const struct tmpl *t = tmpl_lookup(s->x->set, n->name);
     if (t == NULL) {
         struct buf b = {0};
-        gofmt_quote(&b, n->text, false);
+        gofmt_quote(&b, n->name, false);
         state_fail_text(s, "template %s not defined", buf_str(&b));
         buf_done(&b);
         return WALK_ERROR;
@@ -436,7 +436,7 @@ static enum walk walk_action(struct state *s, struct value dot, const struct nod
     struct value v;
     if (eval_pipeline(s, dot, n->pipe, &v) < 0)
         return WALK_ERROR;
-    if (n->pipe->n_decls == 0 && print_value(s, n, v) < 0)
+    if (n->pipe->n_more == 0 && print_value(s, n, v) < 0)
         return WALK_ERROR;
     return WALK_ON;
 }

@@ -74,7 +74,7 @@ enum node_type {
     NODE_IF,
     NODE_WITH,
     NODE_RANGE,
-    NODE_TEMPLATE, /* text: the name */
+    NODE_TEMPLATE,
     NODE_BREAK,
     NODE_CONTINUE,
     NODE_END, /* {{end}} and {{else}}: only while parsing */
@@ -101,31 +101,37 @@ struct number {
     double complex[2];
 };
 
+/* Trees are kept, so nodes are small: each is allocated only as far as its type uses it. */
 struct node {
-    enum node_type type;
-    bool is_assign; /* of pipes: "=" */
-    bool is_true;   /* of booleans */
-    size_t pos;
-    struct str text;
+    enum node_type type : 8;
+    bool is_assign : 1; /* of pipes: "=" */
+    bool is_true : 1;   /* of booleans */
+    uint32_t pos;
     union {
-        struct str quoted;
-        const struct number *number;
-        const struct func *func;
-        struct {
-            struct node *pipe, *list, *else_list; /* of actions and control nodes */
+        struct { /* leaves */
+            struct str text;
+            union {
+                struct str quoted;
+                const struct number *number;
+                const struct func *func;
+            };
         };
-        struct {
-            struct node **kids;
-            size_t n_kids;
+        struct { /* actions and control nodes */
+            struct node *pipe;
             union {
                 struct {
-                    struct node **decls;
-                    size_t n_decls;
+                    struct node *list, *else_list;
                 };
-                struct {
-                    struct str *names;
-                    size_t n_names;
-                };
+                struct str name; /* of {{template}} */
+            };
+        };
+        struct { /* expressions */
+            struct node **kids;
+            uint32_t n_kids;
+            uint32_t n_more; /* of decls or names */
+            union {
+                struct node **decls;
+                struct str *names;
             };
         };
     };
@@ -164,6 +170,8 @@ struct tmpl_list {
 };
 int tmpl_parse_text(struct tmpl_set *s, const struct source *source, struct tmpl_list *ret,
                     struct str *ret_error);
+
+enum { TMPL_MAX_SOURCE = 1 << 30 }; /* positions are 32 bits */
 
 struct tmpl_set {
     struct str name;

@@ -20,9 +20,14 @@ static int32_t next_rune(struct lexer *l)
         l->at_eof = true;
         return END_OF_INPUT;
     }
+    unsigned char c = (unsigned char)l->input.p[l->pos];
+    if (c < 0x80) {
+        l->pos++;
+        l->line += c == '\n';
+        return c;
+    }
     uint32_t r = rune_decode(str_from(l->input, l->pos), &n);
     l->pos += n;
-    l->line += r == '\n';
     return (int32_t)r;
 }
 
@@ -31,13 +36,20 @@ static void back(struct lexer *l)
     size_t n;
     if (l->at_eof || l->pos == 0)
         return;
-    uint32_t r = rune_decode_last(str_head(l->input, l->pos), &n);
+    unsigned char c = (unsigned char)l->input.p[l->pos - 1];
+    if (c < 0x80) {
+        l->pos--;
+        l->line -= c == '\n';
+        return;
+    }
+    rune_decode_last(str_head(l->input, l->pos), &n);
     l->pos -= n;
-    l->line -= r == '\n';
 }
 
 static int32_t peek_rune(struct lexer *l)
 {
+    if (l->pos < l->input.n && (unsigned char)l->input.p[l->pos] < 0x80)
+        return l->input.p[l->pos];
     int32_t r = next_rune(l);
     back(l);
     return r;
@@ -113,7 +125,9 @@ static bool is_space(int32_t r)
 
 static bool is_alphanumeric(int32_t r)
 {
-    return r == '_' || (r > 0 && (rune_is_letter((uint32_t)r) || rune_is_digit((uint32_t)r)));
+    if (r < 0x80)
+        return ((r | 0x20) >= 'a' && (r | 0x20) <= 'z') || r == '_' || (r >= '0' && r <= '9');
+    return rune_is_letter((uint32_t)r) || rune_is_digit((uint32_t)r);
 }
 
 /* "- " behind a left delimiter. */

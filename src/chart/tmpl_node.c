@@ -11,12 +11,12 @@
 
 static void write_pipe(const struct node *n, struct buf *b)
 {
-    for (size_t i = 0; i < n->n_decls; i++) {
+    for (size_t i = 0; i < n->n_more; i++) {
         if (i > 0)
             buf_puts(b, ", ");
         node_write(n->decls[i], b);
     }
-    if (n->n_decls > 0)
+    if (n->n_more > 0)
         buf_puts(b, n->is_assign ? " = " : " := ");
     for (size_t i = 0; i < n->n_kids; i++) {
         if (i > 0)
@@ -52,7 +52,7 @@ static void write_branch(const struct node *n, const char *word, struct buf *b)
 
 static void write_names(const struct node *n, bool leading_dot, struct buf *b)
 {
-    for (size_t i = 0; i < n->n_names; i++) {
+    for (size_t i = 0; i < n->n_more; i++) {
         if (i > 0 || leading_dot)
             buf_putc(b, '.');
         buf_put(b, n->names[i]);
@@ -64,7 +64,7 @@ static void write_action(const struct node *n, struct buf *b)
     buf_puts(b, "{{");
     if (n->type == NODE_TEMPLATE) {
         buf_puts(b, "template ");
-        gofmt_quote(b, n->text, false);
+        gofmt_quote(b, n->name, false);
         if (n->pipe)
             buf_putc(b, ' ');
     }

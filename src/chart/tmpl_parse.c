@@ -12,12 +12,12 @@ void nodes_add(struct nodes *list, struct node *n)
     list->items[list->n++] = n;
 }
 
-struct node **nodes_take(struct nodes *list, struct arena *a, size_t *ret_n)
+struct node **nodes_take(struct nodes *list, struct arena *a, uint32_t *ret_n)
 {
-    struct node **items = arena_alloc(a, (list->n + 1) * sizeof(*items));
+    struct node **items = list->n ? arena_alloc(a, list->n * sizeof(*items)) : NULL;
     if (list->n)
         memcpy(items, list->items, list->n * sizeof(*items));
-    *ret_n = list->n;
+    *ret_n = (uint32_t)list->n;
     free(list->items);
     *list = (struct nodes){0};
     return items;
@@ -141,11 +141,40 @@ struct node *parser_unexpected(struct parser *t, struct token token, const char 
 
 /* --- nodes --- */
 
+/* How many bytes of a node its type uses. */
+static size_t node_size(enum node_type type)
+{
+    switch (type) {
+    case NODE_BREAK:
+    case NODE_CONTINUE:
+    case NODE_END:
+    case NODE_ELSE:
+    case NODE_BOOL:
+    case NODE_DOT:
+    case NODE_NIL:
+        return offsetof(struct node, text);
+    case NODE_ACTION:
+        return offsetof(struct node, list);
+    case NODE_TEXT:
+        return offsetof(struct node, quoted);
+    case NODE_LIST:
+    case NODE_COMMAND:
+        return offsetof(struct node, decls);
+    case NODE_NUMBER:
+    case NODE_IDENTIFIER:
+        return offsetof(struct node, func) + sizeof(void *);
+    case NODE_STRING:
+        return offsetof(struct node, quoted) + sizeof(struct str);
+    default: /* control nodes and expressions */
+        return offsetof(struct node, else_list) + sizeof(void *);
+    }
+}
+
 struct node *parser_node(struct parser *t, enum node_type type, size_t pos)
 {
-    struct node *n = ARENA_NEW(t->p->arena, struct node);
+    struct node *n = arena_zalloc(t->p->arena, node_size(type));
     n->type = type;
-    n->pos = pos;
+    n->pos = (uint32_t)pos;
     return n;
 }
 
@@ -153,7 +182,7 @@ static void set_names(struct parser *t, struct node *n, const struct str *names,
 {
     n->names = arena_alloc(t->p->arena, count * sizeof(*names));
     memcpy(n->names, names, count * sizeof(*names));
-    n->n_names = count;
+    n->n_more = (uint32_t)count;
 }
 
 static struct node *new_variable(struct parser *t, struct token token)
@@ -276,7 +305,7 @@ static struct node *parse_fields(struct parser *t, struct node *term)
     size_t pos = parser_peek(t).pos, count = 0;
     bool joins = term->type == NODE_FIELD || term->type == NODE_VARIABLE;
     if (joins)
-        buf_append(&names, term->names, term->n_names * sizeof(struct str));
+        buf_append(&names, term->names, term->n_more * sizeof(struct str));
     while (parser_peek(t).type == TOKEN_FIELD) {
         struct str name = str_from(parser_next(t).text, 1);
         buf_append(&names, &name, sizeof(name));
@@ -434,7 +463,7 @@ struct node *parse_pipeline(struct parser *t, const char *context, enum token_ty
         if (cmd)
             nodes_add(&cmds, cmd);
     }
-    pipe->decls = nodes_take(&decls, t->p->arena, &pipe->n_decls);
+    pipe->decls = nodes_take(&decls, t->p->arena, &pipe->n_more);
     pipe->kids = nodes_take(&cmds, t->p->arena, &pipe->n_kids);
     return failed ? NULL : check_pipeline(t, pipe, context);
 }

@@ -37,7 +37,7 @@ struct nodes {
 };
 void nodes_add(struct nodes *list, struct node *n);
 /* Moves them into the arena and frees the list. */
-struct node **nodes_take(struct nodes *list, struct arena *a, size_t *ret_n);
+struct node **nodes_take(struct nodes *list, struct arena *a, uint32_t *ret_n);
 
 struct token parser_next(struct parser *t);
 struct token parser_peek(struct parser *t);
