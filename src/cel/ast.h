@@ -83,9 +83,13 @@ struct compiler {
     struct str text;
     struct issue *issues, *last;
     size_t issue_count;
+    size_t node_count;
 };
 
-enum { MAX_ISSUES = 100 };
+enum {
+    MAX_ISSUES = 100,
+    MAX_NODES = 500000, /* optMap copies its target: a chain of them doubles with each link */
+};
 
 void cel_issue_add(struct compiler *c, uint32_t at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -158,7 +158,8 @@ enum cel_kind {
 };
 
 struct cel_value {
-    enum cel_kind kind;
+    enum cel_kind kind : 8;
+    int zone : 24; /* seconds east of UTC, as a timestamp was written */
     int32_t nanos; /* of a timestamp */
     union {
         bool b;

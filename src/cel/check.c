@@ -148,6 +148,8 @@ static const struct cel_type *select_field(struct checker *k, struct node *n, st
         break;
     case CEL_T_STRUCT: {
         const struct cel_type *found = find_field(target, field);
+        if (!found) /* keywords may stand for themselves */
+            found = find_field(target, arena_printf(k->c->a, "__%.*s__", STR_ARG(field)));
         if (found)
             result = found;
         else
@@ -320,15 +322,14 @@ static void check_call(struct checker *k, struct node *n)
 }
 
 /* --- literals of containers --- */
-static const struct cel_type *join(struct checker *k, const struct node *n,
-                                   const struct cel_type *so_far, const struct cel_type *next)
+static const struct cel_type *join(struct checker *k, const struct cel_type *so_far,
+                                   const struct cel_type *next)
 {
     if (!so_far)
         return next;
     if (cel_bindings_assign(&k->m, so_far, next))
         return cel_type_most_general(so_far, next);
-    mismatch(k, n, so_far, next);
-    return cel_type_plain(CEL_T_ERROR);
+    return cel_type_plain(CEL_T_DYN); /* cel_validate refuses it, but in string.format */
 }
 
 static const struct cel_type *unwrap(struct checker *k, const struct node *n)
@@ -355,7 +356,7 @@ static void check_list(struct checker *k, struct node *n)
     for (size_t i = 0; i < n->count; i++) {
         check_node(k, n->args[i]);
         bool optional = n->optional && n->optional[i];
-        item = join(k, n->args[i], item, optional ? unwrap(k, n->args[i]) : n->args[i]->type);
+        item = join(k, item, optional ? unwrap(k, n->args[i]) : n->args[i]->type);
     }
     n->type = cel_type_list(k->c->a, item ? item : fresh(k));
 }
@@ -365,11 +366,10 @@ static void check_map(struct checker *k, struct node *n)
     const struct cel_type *key = NULL, *value = NULL;
     for (size_t i = 0; i + 1 < n->count; i += 2) {
         check_node(k, n->args[i]);
-        key = join(k, n->args[i], key, n->args[i]->type);
+        key = join(k, key, n->args[i]->type);
         check_node(k, n->args[i + 1]);
         bool optional = n->optional && n->optional[i / 2];
-        value = join(k, n->args[i + 1], value,
-                     optional ? unwrap(k, n->args[i + 1]) : n->args[i + 1]->type);
+        value = join(k, value, optional ? unwrap(k, n->args[i + 1]) : n->args[i + 1]->type);
     }
     if (!key) {
         key = fresh(k);

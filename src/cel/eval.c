@@ -252,10 +252,18 @@ static struct attribute resolve(struct eval *ev, const struct node *n)
     return is_index(n) ? resolve_index(ev, n) : resolve_choice(ev, n);
 }
 
+/* Whether the chain begins with ?:, to whose branches all of its steps go. */
+static bool begins_with_choice(const struct node *n)
+{
+    while (is_attribute(n) && (n->kind == NODE_SELECT || is_index(n)))
+        n = n->args[0];
+    return is_attribute(n) && is_operator(n, "_?_:_");
+}
+
 static struct cel_value run_attribute(struct eval *ev, const struct node *n)
 {
     struct attribute a = resolve(ev, n);
-    if (!n->test_only && !is_operator(n, "_?_:_"))
+    if (!n->test_only && !begins_with_choice(n))
         cel_charge(ev, 1);
     if (!a.optional || cel_is_error(a.v) || (a.v.kind == CEL_OPTIONAL && !a.v.optional))
         return a.v;
@@ -355,8 +363,12 @@ static struct cel_value no_overload(struct eval *ev, const struct node *n,
                                     const struct cel_value *args)
 {
     struct buf b = {0};
-    if (n->name.n > 1 && strchr("_-!@", n->name.p[0]))
-        return cel_no_overload();
+    static const char *const bare[] = {"contains", "startsWith", "endsWith", "matches"};
+    for (size_t i = 0; i < ARRAY_LEN(bare); i++)
+        if (strchr("_-!@", n->name.p[0]) || str_is(n->name, bare[i]))
+            return cel_no_overload();
+    if (str_is(n->name, "size"))
+        return cel_error(ev, "no such overload: size");
     buf_printf(&b, "no such overload: %.*s(", STR_ARG(n->name));
     for (size_t i = 0; i < n->count; i++)
         buf_printf(&b, "%s%.*s", i ? ", " : "", STR_ARG(cel_type_name_of(args[i])));

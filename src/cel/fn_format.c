@@ -240,7 +240,7 @@ static void put_exponent(int exponent, struct buf *b)
     static const char *const superscript[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
     char digits[16];
     snprintf(digits, sizeof digits, "%02d", exponent < 0 ? -exponent : exponent);
-    buf_puts(b, "\u202f×\u202f10");
+    buf_puts(b, "×10");
     if (exponent < 0)
         buf_puts(b, "⁻");
     for (const char *p = digits; *p; p++)
@@ -258,17 +258,20 @@ static bool put_real(struct formatter *f, struct cel_value v, struct format_clau
     else if (v.kind != CEL_DOUBLE)
         return refuse(f, c.verb, v);
     if (isnan(d)) {
-        buf_puts(f->out, "NaN");
+        buf_puts(f->out, c.verb == 'e' ? "   NaN" : "NaN");
         return true;
     }
     if (signbit(d))
         buf_putc(f->out, '-');
     if (isinf(d)) {
-        buf_puts(f->out, "∞");
+        buf_puts(f->out, c.verb == 'e' ? "     ∞" : "∞");
         return true;
     }
     struct buf b = {0};
-    buf_printf(&b, c.verb == 'f' ? "%.*f" : "%.*e", c.precision, fabs(d));
+    if (c.verb == 'f')
+        buf_printf(&b, "%.*f", c.precision, fabs(d));
+    else /* the locale's form knows six digits only */
+        buf_printf(&b, "%.6e", fabs(d));
     const char *text = buf_z(&b), *e = strchr(text, 'e');
     size_t whole = strcspn(text, ".e"), end = e ? (size_t)(e - text) : b.n;
     put_grouped(text, whole, f->out);

@@ -26,7 +26,7 @@ static struct cel_value of_double(double d)
 
 static struct cel_value of_duration(struct eval *ev, int64_t ns, bool overflow)
 {
-    return overflow ? cel_error(ev, "duration overflow")
+    return overflow ? cel_error(ev, "integer overflow")
                     : (struct cel_value){.kind = CEL_DURATION, .i = ns};
 }
 
@@ -43,7 +43,9 @@ static struct cel_value shift(struct eval *ev, struct cel_value t, __int128 ns)
     }
     if (seconds < min_seconds || seconds > max_seconds)
         return cel_error(ev, "timestamp overflow");
-    return (struct cel_value){.kind = CEL_TIMESTAMP, .nanos = (int32_t)rest, .i = (int64_t)seconds};
+    t.nanos = (int32_t)rest;
+    t.i = (int64_t)seconds;
+    return t;
 }
 
 FN(cel_fn_add)

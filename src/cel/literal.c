@@ -72,9 +72,7 @@ bool cel_literal_text(struct compiler *c, const struct token *t, struct str *ret
     if (p)
         *ret = arena_dup(c->a, buf_str(&b));
     else
-        cel_issue_add(c, t->at,
-                      bytes ? "illegal escape sequence in bytes literal"
-                            : "invalid unicode code point");
+        cel_issue_add(c, t->at, bytes ? "unable to unescape string" : "invalid unicode code point");
     buf_done(&b);
     return p;
 }

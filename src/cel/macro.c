@@ -270,7 +270,6 @@ static const struct macro {
     {"exists", true, false, 3, 3, 2, expand_exists},
     {"exists_one", true, false, 2, 2, 1, expand_exists_one},
     {"exists_one", true, false, 3, 3, 2, expand_exists_one},
-    {"existsOne", true, false, 2, 2, 1, expand_exists_one},
     {"existsOne", true, false, 3, 3, 2, expand_exists_one},
     {"map", true, false, 2, 3, 1, expand_map},
     {"filter", true, false, 2, 2, 1, expand_filter},

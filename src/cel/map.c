@@ -116,6 +116,8 @@ static bool find_in_doc(struct eval *ev, const struct cel_map *m, struct str nam
     if (object) {
         const struct cel_field *f = field_by_name(m->type, name);
         if (!f)
+            f = field_by_json(m->type, name);
+        if (!f)
             return false;
         name = f->json_name;
         type = f->type;

@@ -3,6 +3,8 @@
 struct node *cel_node_new(struct compiler *c, enum node_kind kind, uint32_t at)
 {
     struct node *n = ARENA_NEW(c->a, struct node);
+    if (c->node_count++ == MAX_NODES)
+        cel_issue_add(c, at, "expression is too large when its macros are expanded");
     n->kind = kind;
     n->at = at;
     return n;
@@ -70,6 +72,8 @@ struct node *cel_node_list(struct compiler *c, uint32_t at, size_t count, struct
 struct node *cel_node_copy(struct compiler *c, const struct node *n)
 {
     struct node *copy = cel_node_new(c, n->kind, n->at);
+    if (c->node_count > MAX_NODES)
+        return copy;
     *copy = *n;
     copy->args = arena_zalloc(c->a, (n->count + 1) * sizeof *n->args);
     for (size_t i = 0; i < n->count; i++)

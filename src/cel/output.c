@@ -24,7 +24,7 @@ static void put_double(double d, struct buf *b)
         snprintf(digits, sizeof digits, "%.*e", precision - 1, d);
     while (strtod(digits, NULL) != d && precision++ < 17);
     int exponent = atoi(strchr(digits, 'e') + 1);
-    if (exponent < -4 || exponent >= (precision > 21 ? precision : 21)) {
+    if (exponent < -4 || exponent >= 6) {
         buf_puts(b, digits);
         return;
     }

@@ -330,11 +330,20 @@ static struct node *parse_text(struct parser *p)
     return cel_node_literal(p->c, at, v);
 }
 
+/* Nothing follows an operator that cannot be here: that is an error of its own. */
+static struct node *also_at_end(struct parser *p, struct node *n)
+{
+    if (p->t->kind != TOKEN_OP || p->t + 1 != p->end || strchr("()[]{},:", p->t->text.p[0]))
+        return n;
+    advance(p);
+    return syntax_error(p, "mismatched", START LITERALS);
+}
+
 static struct node *parse_primary(struct parser *p)
 {
     if (!starts_primary(p->t)) {
         if (p->t->kind == TOKEN_END || !starts_primary(p->t + 1))
-            return syntax_error(p, "mismatched", START LITERALS);
+            return also_at_end(p, syntax_error(p, "mismatched", START LITERALS));
         syntax_error(p, "extraneous", START LITERALS);
         return cel_node_new(p->c, NODE_LITERAL, p->t->at);
     }
@@ -390,7 +399,7 @@ static struct node *parse_selection(struct parser *p, struct node *operand, uint
             cel_issue_add(p->c, t->at, "Syntax error: no viable alternative at input '.%s%.*s'",
                           optional ? "?" : "", t->kind == TOKEN_END ? 0 : (int)t->text.n,
                           t->text.p);
-        return fail(p);
+        return also_at_end(p, fail(p));
     }
     if (t->kind == TOKEN_ESCAPED)
         cel_issue_add(p->c, t->at, "unsupported syntax: '`'");
@@ -443,22 +452,16 @@ static struct node *parse_unary(struct parser *p)
     }
     uint32_t at = p->t->at;
     int signs = 0;
-    /* A sign before a number belongs to the number: -9223372036854775808 is one literal. */
-    while (at_op(p, negate ? "-" : "!") &&
-           !(negate && (p->t[1].kind == TOKEN_INT || p->t[1].kind == TOKEN_DOUBLE))) {
+    /* A single sign before a number belongs to it: -9223372036854775808 is one literal. */
+    if (negate && (p->t[1].kind == TOKEN_INT || p->t[1].kind == TOKEN_DOUBLE)) {
+        advance(p);
+        return parse_suffixes(p, parse_number(p, true, at));
+    }
+    while (accept(p, negate ? "-" : "!"))
         signs++;
-        advance(p);
-    }
-    struct node *n;
-    if (negate && at_op(p, "-")) {
-        uint32_t sign_at = p->t->at;
-        advance(p);
-        n = parse_suffixes(p, parse_number(p, true, sign_at));
-    } else {
-        n = parse_primary(p);
-        if (!p->failed)
-            n = parse_suffixes(p, n);
-    }
+    struct node *n = parse_primary(p);
+    if (!p->failed)
+        n = parse_suffixes(p, n);
     return signs % 2 ? cel_node_call(p->c, at, negate ? STR("-_") : STR("!_"), 1, &n) : n;
 }
 

@@ -128,6 +128,7 @@ bool cel_timestamp_parse(struct str s, struct cel_value *ret)
     if (month < 1 || month > 12 || day < 1 || day > month_days(year, month) || hour > 23 ||
         minute > 59 || second > 59)
         return false;
+    v.zone = offset;
     v.i = days_of(year, month, day) * DAY + hour * 3600 + minute * 60 + second - offset;
     if (v.i < -62135596800 || v.i > 253402300799)
         return false;
@@ -149,11 +150,15 @@ static void put_fraction(int32_t nanos, struct buf *b)
 
 void cel_timestamp_write(struct cel_value v, struct buf *b)
 {
-    struct date d = date_of(v.i);
+    struct date d = date_of(v.i + v.zone);
+    int minutes = (v.zone < 0 ? -v.zone : v.zone) / 60;
     buf_printf(b, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)d.year, d.month, d.day, d.hour,
                d.minute, d.second);
     put_fraction(v.nanos, b);
-    buf_putc(b, 'Z');
+    if (v.zone == 0)
+        buf_putc(b, 'Z');
+    else
+        buf_printf(b, "%c%02d:%02d", v.zone < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
 void cel_duration_write(int64_t ns, struct buf *b)

@@ -36,18 +36,15 @@ static int order_of(bool less, bool more)
     return more - less;
 }
 
-/* The order of a double and a whole number, exactly; never called with NaN. */
-static int compare_double_int(double d, __int128 i)
+/* The order of a double and a whole number, which becomes a double where both have values; never
+ * called with NaN. */
+static int compare_double_int(double d, __int128 i, bool is_unsigned)
 {
-    if (d >= 18446744073709551616.0)
+    if (d > (is_unsigned ? 18446744073709551616.0 : 9223372036854775808.0))
         return 1;
-    if (d < -9223372036854775808.0)
+    if (d < (is_unsigned ? 0 : -9223372036854775808.0))
         return -1;
-    __int128 whole = (__int128)d;
-    if (whole != i)
-        return order_of(whole<i, whole> i);
-    double fraction = d - (double)whole;
-    return order_of(fraction<0, fraction> 0);
+    return order_of(d<(double)i, d>(double) i);
 }
 
 static __int128 whole_of(struct cel_value v)
@@ -64,11 +61,11 @@ static bool compare_numbers(struct cel_value x, struct cel_value y, int *ret)
     } else if (x.kind == CEL_DOUBLE) {
         if (isnan(x.d))
             return false;
-        *ret = compare_double_int(x.d, whole_of(y));
+        *ret = compare_double_int(x.d, whole_of(y), y.kind == CEL_UINT);
     } else if (y.kind == CEL_DOUBLE) {
         if (isnan(y.d))
             return false;
-        *ret = -compare_double_int(y.d, whole_of(x));
+        *ret = -compare_double_int(y.d, whole_of(x), x.kind == CEL_UINT);
     } else {
         *ret = order_of(whole_of(x) < whole_of(y), whole_of(x) > whole_of(y));
     }
@@ -179,8 +176,12 @@ static struct cel_value equal_maps(struct eval *ev, struct cel_value x, struct c
     struct map_walk w = cel_map_walk(x.map);
     struct cel_value key, value, other;
     while (cel_map_next(ev, &w, &key, &value)) {
-        if (!cel_map_find(ev, y.map, key, &other))
+        /* An object's null is no value, though its key is walked. */
+        bool there = !x.map->doc || cel_map_find(ev, x.map, key, &value);
+        if (cel_map_find(ev, y.map, key, &other) != there)
             return cel_bool(false);
+        if (!there)
+            continue;
         struct cel_value eq = cel_equal(ev, value, other);
         if (eq.kind == CEL_BOOL ? !eq.b : x.map->doc != NULL)
             return eq;
