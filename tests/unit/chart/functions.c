@@ -130,7 +130,7 @@ FUNCTION(duration)
 FUNCTION(values)
 {
     static const struct gotype type = {
-        .kind = KIND_MAP, .name = "main.Values", .defined = true, .elem = &type_any};
+        .kind = KIND_MAP, .name = "template.valuesMap", .defined = true, .elem = &type_any};
     *ret = value_map(&type, args[0].map);
     return 0;
 }
@@ -143,8 +143,13 @@ FUNCTION(hello)
     struct value name;
     if (!value_field(args[0], STR("Name"), &name))
         return tmpl_fail(x, "runtime error: invalid memory address or nil pointer dereference");
-    *ret = value_str(arena_printf(tmpl_arena(x), "hello %.*s %.*s", STR_ARG(value_text(args[1])),
-                                  STR_ARG(value_text(name))));
+    struct buf b = {0};
+    buf_puts(&b, "hello ");
+    buf_put(&b, value_text(args[1]));
+    buf_putc(&b, ' ');
+    buf_put(&b, value_text(name));
+    *ret = tmpl_str(x, buf_str(&b));
+    buf_done(&b);
     return 0;
 }
 
@@ -164,9 +169,9 @@ static const struct gofield fields[] = {{"Name", &type_string}, {"Age", &type_in
                                         {"Any", &type_any},     {"Kids", &type_strings},
                                         {"Next", &type_ps},     {0}};
 static const struct gotype type_s = {
-    .kind = KIND_STRUCT, .name = "main.S", .defined = true, .fields = fields, .methods = methods};
+    .kind = KIND_STRUCT, .name = "template.S", .defined = true, .fields = fields, .methods = methods};
 static const struct gotype type_ps = {
-    .kind = KIND_PTR, .name = "*main.S", .elem = &type_s, .methods = methods};
+    .kind = KIND_PTR, .name = "*template.S", .elem = &type_s, .methods = methods};
 
 FUNCTION(object)
 {
