@@ -216,9 +216,11 @@ static int typed_constant(struct state *s, const struct gotype *t, const struct 
         return n->type == NODE_BOOL ? 0 : fail_node(s, "expected bool; found %s", n);
     }
     if (t->kind == KIND_STRING) {
+        if (n->type != NODE_STRING)
+            return fail_node(s, "expected string; found %s", n);
         ret->p = n->text.p;
         ret->n = (uint32_t)n->text.n;
-        return n->type == NODE_STRING ? 0 : fail_node(s, "expected string; found %s", n);
+        return 0;
     }
     if (gokind_is_int(t->kind)) {
         ret->i = c ? c->i : 0;
