@@ -200,6 +200,13 @@ int etcd_new(struct store *s, struct etcd **ret, struct err *err)
     return loop_new(&e->loop, err) || etcd_link_init(e, err) ? -1 : 0;
 }
 
+void etcd_begun(struct etcd *e, bool begun)
+{
+    pthread_mutex_lock(&e->s->queue_lock);
+    e->begun = begun;
+    pthread_mutex_unlock(&e->s->queue_lock);
+}
+
 void etcd_opened(struct etcd *e)
 {
     pthread_mutex_lock(&e->s->queue_lock);
@@ -211,12 +218,14 @@ void etcd_opened(struct etcd *e)
 int etcd_wait_open(struct store *s, struct err *err)
 {
     struct etcd *e = s->etcd;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += e->timeout_ms / 1000 + 1;
     pthread_mutex_lock(&s->queue_lock);
-    for (int rc = 0; !e->opened && !e->refused && rc != ETIMEDOUT;)
-        rc = pthread_cond_timedwait(&e->opened_wake, &s->queue_lock, &until);
+    do { /* reading a large keyspace may take longer */
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += e->timeout_ms / 1000 + 1;
+        for (int rc = 0; !e->opened && !e->refused && rc != ETIMEDOUT;)
+            rc = pthread_cond_timedwait(&e->opened_wake, &s->queue_lock, &until);
+    } while (!e->opened && !e->refused && e->begun);
     bool opened = e->opened;
     if (!opened)
         *err = e->open_err;

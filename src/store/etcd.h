@@ -72,6 +72,7 @@ struct etcd {
     struct loop_msg wake;
     struct store_barrier *barriers, **barriers_end;
     bool opened;  /* the picture was complete once */
+    bool begun;   /* it is on the way */
     bool refused; /* it cannot be, for a reason that stays */
     struct err open_err;
     pthread_cond_t opened_wake;
@@ -133,6 +134,7 @@ void etcd_wake(struct store *s); /* with the queue_lock */
 void etcd_free(struct etcd *e);
 struct str etcd_key(struct etcd *e, struct str key, struct buf *scratch); /* with the prefix */
 void etcd_opened(struct etcd *e);
+void etcd_begun(struct etcd *e, bool begun);
 static inline int64_t etcd_picture(const struct etcd *e)
 {
     return e->s->state.revision;

@@ -116,8 +116,11 @@ static void refuse(struct etcd *e, const struct err *err)
 
 static void on_first(struct store_barrier *b)
 {
+    struct etcd *e = CONTAINER_OF(b, struct etcd, first);
     if (!b->failed)
-        etcd_opened(CONTAINER_OF(b, struct etcd, first));
+        etcd_opened(e);
+    else if (!e->closing)
+        etcd_barrier(e, b);
 }
 
 static void follow(struct etcd *e)
@@ -168,6 +171,7 @@ static void on_probe(void *arg, int code, struct str message, const char *why)
         return;
     }
     e->usable = usable;
+    etcd_begun(e, true);
     if (usable && !e->opened && !e->first.done) {
         e->first = (struct store_barrier){.done = on_first, .at_least = h.revision};
         etcd_barrier(e, &e->first);
@@ -236,6 +240,7 @@ void etcd_link_lost(struct etcd *e, const char *why)
     e->failures++;
     log_write(was_up ? LOG_WARN : LOG_DEBUG, "store", "no connection to etcd", "endpoint",
               e->endpoints[e->endpoint], "error", why, (char *)0);
+    etcd_begun(e, false);
     if (!e->refused) {
         pthread_mutex_lock(&e->s->queue_lock);
         err_set(&e->open_err, 504, "Timeout", "etcd: %s: %s", e->endpoints[e->endpoint], why);

@@ -4,7 +4,15 @@
 
 #include "base/arena.h"
 
-enum { PAGE_KEYS = 100, PAGE_MS = 15000 };
+/* Pages of some megabytes, whatever the size of values. */
+enum {
+    FIRST_KEYS = 100,
+    MIN_KEYS = 10,
+    MAX_KEYS = 10000,
+    SMALL_PAGE = 1 << 20,
+    LARGE_PAGE = 8 << 20,
+    PAGE_MS = 15000,
+};
 
 /* What the folder remembers of where its picture is from. */
 struct origin {
@@ -29,6 +37,7 @@ struct sync {
     bool from_nothing;
     int64_t revision; /* of the first page */
     uint64_t cluster_id;
+    int64_t limit;    /* keys of the next page */
     struct buf after; /* the last key of the page before */
     struct group g;   /* from_nothing */
     MDB_txn *old;     /* else: the picture, and where the comparison stands in it */
@@ -146,6 +155,7 @@ void etcd_sync_start(struct etcd *e, bool from_nothing)
     struct sync *y = NEW(struct sync);
     y->e = e;
     y->from_nothing = from_nothing;
+    y->limit = FIRST_KEYS;
     e->sync = y;
     int rc = begin(y);
     struct err err;
@@ -330,6 +340,10 @@ static void on_page(void *arg, int code, struct str message, const char *why)
         y->revision = h.revision;
         y->cluster_id = h.cluster_id;
     }
+    if (message.n < SMALL_PAGE && y->limit < MAX_KEYS)
+        y->limit *= 2;
+    else if (message.n > LARGE_PAGE && y->limit > MIN_KEYS)
+        y->limit /= 2;
     struct str prefix = str_of(y->e->prefix);
     struct pb_reader r = {message};
     struct etcd_kv kv;
@@ -367,7 +381,7 @@ static void read_page(struct sync *y)
     }
     etcd_put_range(&b, &(struct etcd_range){.key = start,
                                             .end = str_of(e->prefix_end),
-                                            .limit = PAGE_KEYS,
+                                            .limit = y->limit,
                                             .revision = y->revision});
     const struct grpc_config config = {.method = "/etcdserverpb.KV/Range",
                                        .message = buf_str(&b),
