@@ -93,7 +93,7 @@ int tmpl_parse_borrowed(struct tmpl_set *s, struct str name, struct str text,
         struct tmpl *t = trees.items[i];
         if (str_eq(t->name, source->name) && ret_tmpl)
             *ret_tmpl = t;
-        if (!node_is_blank(t->root) || tmpl_lookup(s, t->name) == NULL)
+        if (!tmpl_node_is_blank(t->root) || tmpl_lookup(s, t->name) == NULL)
             map_set(&s->templates, t->name, t);
     }
     free(trees.items);

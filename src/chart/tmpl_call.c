@@ -1,7 +1,7 @@
 /* tmpl_call.c: calling functions and methods: arity, types, conversions. */
 #include "chart/tmpl_internal.h"
 
-bool type_can_be_nil(const struct gotype *t)
+bool gotype_can_be_nil(const struct gotype *t)
 {
     switch (t->kind) {
     case KIND_INTERFACE:
@@ -16,7 +16,7 @@ bool type_can_be_nil(const struct gotype *t)
 }
 
 /* Go's assignability: the same type, or the same literal type of which at most one is defined. */
-bool type_assignable(const struct gotype *from, const struct gotype *to)
+bool gotype_assignable(const struct gotype *from, const struct gotype *to)
 {
     if (from == to || to == &type_any || to == &type_value)
         return true;
@@ -30,28 +30,28 @@ bool type_assignable(const struct gotype *from, const struct gotype *to)
            from->elem == to->elem;
 }
 
-int validate_type(struct state *s, struct value v, const struct gotype *t, struct value *ret)
+int tmpl_validate_type(struct state *s, struct value v, const struct gotype *t, struct value *ret)
 {
     *ret = v;
     if (t == NULL || t == &type_value)
         return 0;
     if (v.type == NULL) {
-        if (!type_can_be_nil(t))
-            return state_fail(s, "invalid value; expected %s", t->name);
+        if (!gotype_can_be_nil(t))
+            return tmpl_state_fail(s, "invalid value; expected %s", t->name);
         *ret = value_zero(s->x->arena, t);
         return 0;
     }
     ret->boxed = false;
     if (t == &type_any)
         return 0;
-    if (type_assignable(v.type, t)) {
+    if (gotype_assignable(v.type, t)) {
         if (t->kind != KIND_INTERFACE)
             ret->type = t;
         return 0;
     }
-    if (v.type->kind == KIND_PTR && type_assignable(v.type->elem, t)) {
+    if (v.type->kind == KIND_PTR && gotype_assignable(v.type->elem, t)) {
         if (v.fields == NULL)
-            return state_fail(s, "dereference of nil pointer of type %s", t->name);
+            return tmpl_state_fail(s, "dereference of nil pointer of type %s", t->name);
         ret->type = t;
         return 0;
     }
@@ -59,7 +59,7 @@ int validate_type(struct state *s, struct value v, const struct gotype *t, struc
         ret->type = t;
         return 0;
     }
-    return state_fail(s, "wrong type for value; expected %s; got %s", t->name, v.type->name);
+    return tmpl_state_fail(s, "wrong type for value; expected %s; got %s", t->name, v.type->name);
 }
 
 /* --- arity --- */
@@ -88,11 +88,11 @@ static int check_arity(struct state *s, const struct call *c, const struct param
     size_t total = given + (c->final != NULL);
     if (p->variadic) {
         if (total + 1 < p->n)
-            return state_fail(s, "wrong number of args for %.*s: want at least %zu got %zu",
-                              STR_ARG(c->name), p->n - 1, given);
+            return tmpl_state_fail(s, "wrong number of args for %.*s: want at least %zu got %zu",
+                                   STR_ARG(c->name), p->n - 1, given);
     } else if (total != p->n) {
-        return state_fail(s, "wrong number of args for %.*s: want %zu got %zu", STR_ARG(c->name),
-                          p->n, total);
+        return tmpl_state_fail(s, "wrong number of args for %.*s: want %zu got %zu",
+                               STR_ARG(c->name), p->n, total);
     }
     return 0;
 }
@@ -105,7 +105,7 @@ static int call_lazy(struct state *s, struct value dot, const struct call *c, st
     bool is_or = str_is(c->name, "or");
     *ret = VALUE_NONE;
     for (size_t i = 1; i < c->n_args; i++) {
-        if (eval_arg(s, dot, &type_value, c->args[i], ret) < 0)
+        if (tmpl_eval_arg(s, dot, &type_value, c->args[i], ret) < 0)
             return -1;
         if (value_truth(*ret) == is_or)
             return 0;
@@ -122,7 +122,7 @@ static int failed(struct state *s, const struct call *c)
     buf_puts(&b, ": ");
     buf_put(&b, s->x->error);
     s->node = c->node;
-    state_fail_text(s, "error calling %s", buf_str(&b));
+    tmpl_state_fail_text(s, "error calling %s", buf_str(&b));
     buf_done(&b);
     return -1;
 }
@@ -133,7 +133,7 @@ static struct str callee_name(struct state *s, const struct call *c)
     struct arena *a = s->x->arena;
     struct buf b = {0};
     if (c->n_args > 1)
-        node_write(c->args[1], &b);
+        tmpl_node_write(c->args[1], &b);
     else if (value_kind(*c->final) == KIND_STRING)
         buf_put(&b, value_text(*c->final));
     else
@@ -152,7 +152,7 @@ static int invoke(struct state *s, const struct call *c, const struct value *arg
     return c->func->fn(s->x, argv, n, ret);
 }
 
-int eval_call(struct state *s, struct value dot, const struct call *c, struct value *ret)
+int tmpl_eval_call(struct state *s, struct value dot, const struct call *c, struct value *ret)
 {
     struct value few[8], *argv = few;
     struct params p = params_of(c);
@@ -166,9 +166,9 @@ int eval_call(struct state *s, struct value dot, const struct call *c, struct va
     if (c->receiver)
         argv[n++] = *c->receiver;
     for (size_t i = 0; i < given; i++)
-        if (eval_arg(s, dot, param_type(&p, i), c->args[i + 1], &argv[n++]) < 0)
+        if (tmpl_eval_arg(s, dot, param_type(&p, i), c->args[i + 1], &argv[n++]) < 0)
             return -1;
-    if (c->final && validate_type(s, *c->final, param_type(&p, given), &argv[n++]) < 0)
+    if (c->final && tmpl_validate_type(s, *c->final, param_type(&p, given), &argv[n++]) < 0)
         return -1;
     if (invoke(s, c, argv, n, ret) < 0)
         return failed(s, c);
@@ -198,12 +198,12 @@ static int prepare_arg(struct tmpl_exec *x, struct value v, const struct gotype 
     if (t == &type_value)
         return 0;
     if (v.type == NULL) {
-        if (!type_can_be_nil(t))
+        if (!gotype_can_be_nil(t))
             return tmpl_fail(x, "value is nil; should be of type %s", t->name);
         *ret = value_zero(x->arena, t);
         return 0;
     }
-    if (type_assignable(v.type, t) || (is_integer(v.type->kind) && is_integer(t->kind))) {
+    if (gotype_assignable(v.type, t) || (is_integer(v.type->kind) && is_integer(t->kind))) {
         if (t->kind != KIND_INTERFACE)
             ret->type = t;
         *ret = value_fit(*ret);

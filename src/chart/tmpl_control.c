@@ -21,33 +21,33 @@ static void parser_done(struct parser *t)
 static bool expect(struct parser *t, enum token_type type, const char *context,
                    struct token *ret_token)
 {
-    *ret_token = parser_next_nonspace(t);
+    *ret_token = tmpl_parser_next_nonspace(t);
     if (ret_token->type == type)
         return true;
-    parser_unexpected(t, *ret_token, context);
+    tmpl_parser_unexpected(t, *ret_token, context);
     return false;
 }
 
 /* Text and actions up to {{end}} or {{else}}, which is in *ret_end. */
 static struct node *item_list(struct parser *t, struct node **ret_end)
 {
-    struct node *list = parser_node(t, NODE_LIST, parser_peek_nonspace(t).pos);
+    struct node *list = tmpl_parser_node(t, NODE_LIST, tmpl_parser_peek_nonspace(t).pos);
     struct nodes items = {0};
     bool failed = false;
     *ret_end = NULL;
-    while (!failed && *ret_end == NULL && parser_peek_nonspace(t).type != TOKEN_EOF) {
+    while (!failed && *ret_end == NULL && tmpl_parser_peek_nonspace(t).type != TOKEN_EOF) {
         struct node *n = text_or_action(t);
         if (n == NULL)
             failed = true;
         else if (n->type == NODE_END || n->type == NODE_ELSE)
             *ret_end = n;
         else
-            nodes_add(&items, n);
+            tmpl_nodes_add(&items, n);
     }
-    list->kids = nodes_take(&items, t->p->arena, &list->n_kids);
+    list->kids = tmpl_nodes_take(&items, t->p->arena, &list->n_kids);
     if (failed)
         return NULL;
-    return *ret_end ? list : parser_fail(t, "unexpected EOF");
+    return *ret_end ? list : tmpl_parser_fail(t, "unexpected EOF");
 }
 
 /* Puts a finished tree among the others; two with content under one name are an error. */
@@ -59,12 +59,12 @@ static int add_tree(struct parser *t, struct str name, struct node *root)
     for (size_t i = 0; i < trees->n; i++) {
         if (!str_eq(trees->items[i]->name, name))
             continue;
-        if (node_is_blank(trees->items[i]->root)) {
+        if (tmpl_node_is_blank(trees->items[i]->root)) {
             trees->items[i] = tmpl;
-        } else if (!node_is_blank(root)) {
+        } else if (!tmpl_node_is_blank(root)) {
             struct buf b = {0};
             gofmt_quote(&b, name, false);
-            parser_fail(t, "template: multiple definition of template %s", buf_z(&b));
+            tmpl_parser_fail(t, "template: multiple definition of template %s", buf_z(&b));
             buf_done(&b);
             return -1;
         }
@@ -82,7 +82,7 @@ static int add_tree(struct parser *t, struct str name, struct node *root)
 static int parse_body(struct parser *t, struct parser *outer, struct str name, const char *context)
 {
     if (t->p->nesting >= PARSE_MAX_NESTING) {
-        parser_fail(t, "max nesting of blocks exceeded");
+        tmpl_parser_fail(t, "max nesting of blocks exceeded");
         return -1;
     }
     t->p->nesting++;
@@ -91,7 +91,7 @@ static int parse_body(struct parser *t, struct parser *outer, struct str name, c
     if (root == NULL)
         return -1;
     if (end->type != NODE_END) {
-        parser_fail(outer, "unexpected {{else}} in %s", context);
+        tmpl_parser_fail(outer, "unexpected {{else}} in %s", context);
         return -1;
     }
     return add_tree(t, name, root);
@@ -100,12 +100,12 @@ static int parse_body(struct parser *t, struct parser *outer, struct str name, c
 static int parse_name(struct parser *t, struct token token, const char *context, struct str *ret)
 {
     if (token.type != TOKEN_STRING && token.type != TOKEN_RAW_STRING) {
-        parser_unexpected(t, token, context);
+        tmpl_parser_unexpected(t, token, context);
         return -1;
     }
-    if (literal_unquote(t->p->arena, token.text, ret))
+    if (tmpl_literal_unquote(t->p->arena, token.text, ret))
         return 0;
-    parser_fail(t, "invalid syntax");
+    tmpl_parser_fail(t, "invalid syntax");
     return -1;
 }
 
@@ -117,7 +117,7 @@ static int parse_definition(struct parse *p)
     struct token token;
     struct str name;
     parser_init(&t, p);
-    int rc = parse_name(&t, parser_next_nonspace(&t), context, &name);
+    int rc = parse_name(&t, tmpl_parser_next_nonspace(&t), context, &name);
     if (rc == 0 && !expect(&t, TOKEN_RIGHT_DELIM, context, &token))
         rc = -1;
     if (rc == 0)
@@ -130,11 +130,11 @@ static int parse_definition(struct parse *p)
 static struct node *block_control(struct parser *t)
 {
     const char *context = "block clause";
-    struct token token = parser_next_nonspace(t);
+    struct token token = tmpl_parser_next_nonspace(t);
     struct str name;
     if (parse_name(t, token, context, &name) < 0)
         return NULL;
-    struct node *pipe = parse_pipeline(t, context, TOKEN_RIGHT_DELIM);
+    struct node *pipe = tmpl_parse_pipeline(t, context, TOKEN_RIGHT_DELIM);
     if (pipe == NULL)
         return NULL;
     struct parser body;
@@ -143,7 +143,7 @@ static struct node *block_control(struct parser *t)
     parser_done(&body);
     if (rc < 0)
         return NULL;
-    struct node *n = parser_node(t, NODE_TEMPLATE, token.pos);
+    struct node *n = tmpl_parser_node(t, NODE_TEMPLATE, token.pos);
     n->name = name;
     n->pipe = pipe;
     return n;
@@ -152,14 +152,14 @@ static struct node *block_control(struct parser *t)
 static struct node *template_control(struct parser *t)
 {
     const char *context = "template clause";
-    struct token token = parser_next_nonspace(t);
-    struct node *n = parser_node(t, NODE_TEMPLATE, token.pos);
+    struct token token = tmpl_parser_next_nonspace(t);
+    struct node *n = tmpl_parser_node(t, NODE_TEMPLATE, token.pos);
     if (parse_name(t, token, context, &n->name) < 0)
         return NULL;
-    if (parser_next_nonspace(t).type == TOKEN_RIGHT_DELIM)
+    if (tmpl_parser_next_nonspace(t).type == TOKEN_RIGHT_DELIM)
         return n;
-    parser_backup(t);
-    n->pipe = parse_pipeline(t, context, TOKEN_RIGHT_DELIM);
+    tmpl_parser_backup(t);
+    n->pipe = tmpl_parse_pipeline(t, context, TOKEN_RIGHT_DELIM);
     return n->pipe ? n : NULL;
 }
 
@@ -170,9 +170,9 @@ static struct node *branch(struct parser *t, enum node_type type);
 static struct node *else_list(struct parser *t, enum node_type type, const struct node *end)
 {
     enum token_type chained = type == NODE_IF ? TOKEN_IF : TOKEN_WITH;
-    if (type != NODE_RANGE && parser_peek(t).type == chained) {
-        parser_next(t);
-        struct node *list = parser_node(t, NODE_LIST, end->pos);
+    if (type != NODE_RANGE && tmpl_parser_peek(t).type == chained) {
+        tmpl_parser_next(t);
+        struct node *list = tmpl_parser_node(t, NODE_LIST, end->pos);
         struct node *inner = branch(t, type);
         if (inner == NULL)
             return NULL;
@@ -183,7 +183,7 @@ static struct node *else_list(struct parser *t, enum node_type type, const struc
     }
     struct node *last, *list = item_list(t, &last);
     if (list && last->type != NODE_END)
-        return parser_fail(t, "expected end; found {{else}}");
+        return tmpl_parser_fail(t, "expected end; found {{else}}");
     return list;
 }
 
@@ -191,10 +191,10 @@ static struct node *branch_body(struct parser *t, enum node_type type)
 {
     static const char *const contexts[] = {
         [NODE_IF] = "if", [NODE_WITH] = "with", [NODE_RANGE] = "range"};
-    struct node *pipe = parse_pipeline(t, contexts[type], TOKEN_RIGHT_DELIM);
+    struct node *pipe = tmpl_parse_pipeline(t, contexts[type], TOKEN_RIGHT_DELIM);
     if (pipe == NULL)
         return NULL;
-    struct node *n = parser_node(t, type, pipe->pos), *end;
+    struct node *n = tmpl_parser_node(t, type, pipe->pos), *end;
     n->pipe = pipe;
     t->range_depth += type == NODE_RANGE;
     n->list = item_list(t, &end);
@@ -212,7 +212,7 @@ static struct node *branch_body(struct parser *t, enum node_type type)
 static struct node *branch(struct parser *t, enum node_type type)
 {
     if (t->p->nesting >= PARSE_MAX_NESTING)
-        return parser_fail(t, "max nesting of blocks exceeded");
+        return tmpl_parser_fail(t, "max nesting of blocks exceeded");
     size_t vars = t->n_vars;
     t->p->nesting++;
     struct node *n = branch_body(t, type);
@@ -228,22 +228,22 @@ static struct node *loop_control(struct parser *t, enum node_type type, struct t
     if (!expect(t, TOKEN_RIGHT_DELIM, name, &token))
         return NULL;
     if (t->range_depth == 0)
-        return parser_fail(t, "%s outside {{range}}", name);
-    return parser_node(t, type, keyword.pos);
+        return tmpl_parser_fail(t, "%s outside {{range}}", name);
+    return tmpl_parser_node(t, type, keyword.pos);
 }
 
 static struct node *else_control(struct parser *t)
 {
-    struct token token = parser_peek_nonspace(t);
+    struct token token = tmpl_parser_peek_nonspace(t);
     if (token.type != TOKEN_IF && token.type != TOKEN_WITH &&
         !expect(t, TOKEN_RIGHT_DELIM, "else", &token))
         return NULL;
-    return parser_node(t, NODE_ELSE, token.pos);
+    return tmpl_parser_node(t, NODE_ELSE, token.pos);
 }
 
 static struct node *parse_action(struct parser *t)
 {
-    struct token token = parser_next_nonspace(t);
+    struct token token = tmpl_parser_next_nonspace(t);
     switch (token.type) {
     case TOKEN_BLOCK:
         return block_control(t);
@@ -254,8 +254,9 @@ static struct node *parse_action(struct parser *t)
     case TOKEN_ELSE:
         return else_control(t);
     case TOKEN_END:
-        return expect(t, TOKEN_RIGHT_DELIM, "end", &token) ? parser_node(t, NODE_END, token.pos)
-                                                           : NULL;
+        return expect(t, TOKEN_RIGHT_DELIM, "end", &token)
+                   ? tmpl_parser_node(t, NODE_END, token.pos)
+                   : NULL;
     case TOKEN_IF:
         return branch(t, NODE_IF);
     case TOKEN_RANGE:
@@ -267,22 +268,22 @@ static struct node *parse_action(struct parser *t)
     default:
         break;
     }
-    parser_backup(t);
-    struct node *n = parser_node(t, NODE_ACTION, parser_peek(t).pos);
-    n->pipe = parse_pipeline(t, "command", TOKEN_RIGHT_DELIM);
+    tmpl_parser_backup(t);
+    struct node *n = tmpl_parser_node(t, NODE_ACTION, tmpl_parser_peek(t).pos);
+    n->pipe = tmpl_parse_pipeline(t, "command", TOKEN_RIGHT_DELIM);
     return n->pipe ? n : NULL;
 }
 
 static struct node *text_or_action(struct parser *t)
 {
-    struct token token = parser_next_nonspace(t);
+    struct token token = tmpl_parser_next_nonspace(t);
     if (token.type == TOKEN_TEXT) {
-        struct node *n = parser_node(t, NODE_TEXT, token.pos);
+        struct node *n = tmpl_parser_node(t, NODE_TEXT, token.pos);
         n->text = token.text;
         return n;
     }
     if (token.type != TOKEN_LEFT_DELIM)
-        return parser_unexpected(t, token, "input");
+        return tmpl_parser_unexpected(t, token, "input");
     t->action_line = token.line;
     struct node *n = parse_action(t);
     t->action_line = 0;
@@ -292,26 +293,26 @@ static struct node *text_or_action(struct parser *t)
 /* The whole text: as a list, but {{define}} is allowed, and {{end}} is not. */
 static struct node *parse_root(struct parser *t)
 {
-    struct node *root = parser_node(t, NODE_LIST, parser_peek(t).pos);
+    struct node *root = tmpl_parser_node(t, NODE_LIST, tmpl_parser_peek(t).pos);
     struct nodes items = {0};
     bool failed = false;
-    while (!failed && parser_peek(t).type != TOKEN_EOF) {
-        if (parser_peek(t).type == TOKEN_LEFT_DELIM) {
-            struct token delim = parser_next(t);
-            if (parser_next_nonspace(t).type == TOKEN_DEFINE) {
+    while (!failed && tmpl_parser_peek(t).type != TOKEN_EOF) {
+        if (tmpl_parser_peek(t).type == TOKEN_LEFT_DELIM) {
+            struct token delim = tmpl_parser_next(t);
+            if (tmpl_parser_next_nonspace(t).type == TOKEN_DEFINE) {
                 failed = parse_definition(t->p) < 0;
                 continue;
             }
-            parser_backup2(t, delim);
+            tmpl_parser_backup2(t, delim);
         }
         struct node *n = text_or_action(t);
         failed = n == NULL || n->type == NODE_END || n->type == NODE_ELSE;
         if (!failed)
-            nodes_add(&items, n);
+            tmpl_nodes_add(&items, n);
         else if (n)
-            parser_fail(t, "unexpected %s", n->type == NODE_END ? "{{end}}" : "{{else}}");
+            tmpl_parser_fail(t, "unexpected %s", n->type == NODE_END ? "{{end}}" : "{{else}}");
     }
-    root->kids = nodes_take(&items, t->p->arena, &root->n_kids);
+    root->kids = tmpl_nodes_take(&items, t->p->arena, &root->n_kids);
     return failed ? NULL : root;
 }
 
@@ -321,7 +322,7 @@ int tmpl_parse_text(struct tmpl_set *s, const struct source *source, struct tmpl
     struct parse p = {.set = s, .arena = &s->arena, .source = source, .trees = ret};
     struct str error = {0};
     p.error = &error;
-    lexer_init(&p.lexer, p.arena, source->text);
+    tmpl_lexer_init(&p.lexer, p.arena, source->text);
     p.lexer.break_ok = tmpl_find_func(s, STR("break")) == NULL;
     p.lexer.continue_ok = tmpl_find_func(s, STR("continue")) == NULL;
     struct parser t;

@@ -10,8 +10,8 @@ static int eval_fields(struct state *s, struct value dot, struct value receiver,
 static int fail_node(struct state *s, const char *format, const struct node *n)
 {
     struct buf b = {0};
-    node_write(n, &b);
-    state_fail_text(s, format, buf_str(&b));
+    tmpl_node_write(n, &b);
+    tmpl_state_fail_text(s, format, buf_str(&b));
     buf_done(&b);
     return -1;
 }
@@ -67,7 +67,7 @@ static int eval_variable(struct state *s, struct value dot, const struct node *n
         if (str_eq(s->x->vars[i - 1].name, n->names[0]))
             v = &s->x->vars[i - 1];
     if (v == NULL)
-        return state_fail(s, "undefined variable: %.*s", STR_ARG(n->names[0]));
+        return tmpl_state_fail(s, "undefined variable: %.*s", STR_ARG(n->names[0]));
     if (n->n_more > 1)
         return eval_fields(s, dot, v->value, n, 1, args, n_args, final, ret);
     *ret = v->value;
@@ -93,7 +93,7 @@ static int eval_function(struct state *s, struct value dot, const struct node *n
                         .args = args,
                         .n_args = n_args,
                         .final = final};
-    return eval_call(s, dot, &call, ret);
+    return tmpl_eval_call(s, dot, &call, ret);
 }
 
 static int eval_chain(struct state *s, struct value dot, const struct node *n, struct node **args,
@@ -103,7 +103,7 @@ static int eval_chain(struct state *s, struct value dot, const struct node *n, s
     if (n->kids[0]->type == NODE_NIL)
         return fail_node(s, "indirection through explicit nil in %s", n);
     struct value receiver;
-    if (eval_arg(s, dot, NULL, n->kids[0], &receiver) < 0)
+    if (tmpl_eval_arg(s, dot, NULL, n->kids[0], &receiver) < 0)
         return -1;
     return eval_fields(s, dot, receiver, n, 0, args, n_args, final, ret);
 }
@@ -135,7 +135,7 @@ static int map_field(struct state *s, struct str name, struct value map, struct 
         return 0;
     struct buf b = {0};
     gofmt_quote(&b, name, false);
-    state_fail_text(s, "map has no entry for key %s", buf_str(&b));
+    tmpl_state_fail_text(s, "map has no entry for key %s", buf_str(&b));
     buf_done(&b);
     return -1;
 }
@@ -151,14 +151,14 @@ static int eval_field(struct state *s, struct value dot, struct str name, const 
             return 0;
         struct buf b = {0};
         gofmt_quote(&b, name, false);
-        state_fail_text(s, "nil data; no entry for key %s", buf_str(&b));
+        tmpl_state_fail_text(s, "nil data; no entry for key %s", buf_str(&b));
         buf_done(&b);
         return -1;
     }
     const char *type = value_static_type(receiver);
     receiver.boxed = false;
     if (receiver.type->kind == KIND_INTERFACE)
-        return state_fail(s, "nil pointer evaluating %s.%.*s", type, STR_ARG(name));
+        return tmpl_state_fail(s, "nil pointer evaluating %s.%.*s", type, STR_ARG(name));
 
     const struct func *method = gotype_method(receiver.type, name);
     if (method) {
@@ -169,26 +169,28 @@ static int eval_field(struct state *s, struct value dot, struct str name, const 
                             .args = args,
                             .n_args = n_args,
                             .final = final};
-        return eval_call(s, dot, &call, ret);
+        return tmpl_eval_call(s, dot, &call, ret);
     }
     bool has_args = n_args > 1 || final;
     enum gokind k = value_kind(receiver);
     if (k == KIND_MAP) {
         if (has_args)
-            return state_fail(s, "%.*s is not a method but has arguments", STR_ARG(name));
+            return tmpl_state_fail(s, "%.*s is not a method but has arguments", STR_ARG(name));
         return map_field(s, name, receiver, ret);
     }
     const struct gotype *t = k == KIND_PTR ? receiver.type->elem : receiver.type;
     bool exists = t->kind == KIND_STRUCT && has_field(t, name);
     if (k == KIND_PTR && value_is_nil(receiver) && (exists || t->kind != KIND_STRUCT))
-        return state_fail(s, "nil pointer evaluating %s.%.*s", type, STR_ARG(name));
+        return tmpl_state_fail(s, "nil pointer evaluating %s.%.*s", type, STR_ARG(name));
     if (exists && !value_is_nil(receiver) && name.p[0] >= 'a' && name.p[0] <= 'z')
-        return state_fail(s, "%.*s is an unexported field of struct type %s", STR_ARG(name), type);
+        return tmpl_state_fail(s, "%.*s is an unexported field of struct type %s", STR_ARG(name),
+                               type);
     if (exists && has_args && !value_is_nil(receiver))
-        return state_fail(s, "%.*s has arguments but cannot be invoked as function", STR_ARG(name));
+        return tmpl_state_fail(s, "%.*s has arguments but cannot be invoked as function",
+                               STR_ARG(name));
     if (exists && value_field(receiver, name, ret))
         return 0;
-    return state_fail(s, "can't evaluate field %.*s in type %s", STR_ARG(name), type);
+    return tmpl_state_fail(s, "can't evaluate field %.*s in type %s", STR_ARG(name), type);
 }
 
 /* .a.b.c from names[first] on; the last one gets the arguments. */
@@ -244,9 +246,9 @@ static int typed_constant(struct state *s, const struct gotype *t, const struct 
         return 0;
     }
     struct buf b = {0};
-    node_write(n, &b);
+    tmpl_node_write(n, &b);
     buf_printf(&b, " for arg of type %s", t->name);
-    state_fail_text(s, "can't handle %s", buf_str(&b));
+    tmpl_state_fail_text(s, "can't handle %s", buf_str(&b));
     buf_done(&b);
     return -1;
 }
@@ -260,8 +262,8 @@ static int untyped_constant(struct state *s, const struct node *n, struct value 
     return 0;
 }
 
-int eval_arg(struct state *s, struct value dot, const struct gotype *t, const struct node *n,
-             struct value *ret)
+int tmpl_eval_arg(struct state *s, struct value dot, const struct gotype *t, const struct node *n,
+                  struct value *ret)
 {
     struct value v;
     int rc;
@@ -272,8 +274,8 @@ int eval_arg(struct state *s, struct value dot, const struct gotype *t, const st
         rc = 0;
         break;
     case NODE_NIL:
-        if (!type_can_be_nil(t))
-            return state_fail(s, "cannot assign nil to %s", t->name);
+        if (!gotype_can_be_nil(t))
+            return tmpl_state_fail(s, "cannot assign nil to %s", t->name);
         *ret = t == &type_value ? VALUE_NONE : value_zero(s->x->arena, t);
         return 0;
     case NODE_FIELD:
@@ -283,7 +285,7 @@ int eval_arg(struct state *s, struct value dot, const struct gotype *t, const st
         rc = eval_variable(s, dot, n, NULL, 0, NULL, &v);
         break;
     case NODE_PIPE:
-        rc = eval_pipeline(s, dot, n, &v);
+        rc = tmpl_eval_pipeline(s, dot, n, &v);
         break;
     case NODE_IDENTIFIER:
         rc = eval_function(s, dot, n, n, NULL, 0, NULL, &v);
@@ -296,7 +298,7 @@ int eval_arg(struct state *s, struct value dot, const struct gotype *t, const st
             return untyped_constant(s, n, ret);
         return typed_constant(s, t, n, ret);
     }
-    return rc < 0 ? -1 : validate_type(s, v, t, ret);
+    return rc < 0 ? -1 : tmpl_validate_type(s, v, t, ret);
 }
 
 /* --- pipelines --- */
@@ -317,7 +319,7 @@ static int eval_command(struct state *s, struct value dot, const struct node *cm
     case NODE_PIPE:
         if (not_a_function(s, args, n, final) < 0)
             return -1;
-        return eval_pipeline(s, dot, first, ret);
+        return tmpl_eval_pipeline(s, dot, first, ret);
     case NODE_VARIABLE:
         return eval_variable(s, dot, first, args, n, final, ret);
     default:
@@ -327,18 +329,19 @@ static int eval_command(struct state *s, struct value dot, const struct node *cm
     if (not_a_function(s, args, n, final) < 0)
         return -1;
     if (first->type == NODE_NIL)
-        return state_fail(s, "nil is not a command");
+        return tmpl_state_fail(s, "nil is not a command");
     if (first->type != NODE_DOT)
         return untyped_constant(s, first, ret);
     *ret = dot;
     return 0;
 }
 
-int eval_pipeline(struct state *s, struct value dot, const struct node *pipe, struct value *ret)
+int tmpl_eval_pipeline(struct state *s, struct value dot, const struct node *pipe,
+                       struct value *ret)
 {
     struct value v = VALUE_NONE;
     s->node = pipe;
-    if (state_step(s) < 0)
+    if (tmpl_state_step(s) < 0)
         return -1;
     for (size_t i = 0; i < pipe->n_kids; i++) {
         struct value final = v;
@@ -348,8 +351,8 @@ int eval_pipeline(struct state *s, struct value dot, const struct node *pipe, st
     }
     for (size_t i = 0; i < pipe->n_more; i++) {
         if (!pipe->is_assign)
-            vars_push(s->x, pipe->decls[i]->names[0], v);
-        else if (vars_set(s, pipe->decls[i]->names[0], v) < 0)
+            tmpl_vars_push(s->x, pipe->decls[i]->names[0], v);
+        else if (tmpl_vars_set(s, pipe->decls[i]->names[0], v) < 0)
             return -1;
     }
     *ret = v;

@@ -139,11 +139,11 @@ static void put_location(const struct state *s, struct buf *b)
     buf_printf(b, ":%zu:%zu: executing ", line, before.n - start);
     gofmt_quote(b, s->tmpl->name, false);
     buf_puts(b, " at <");
-    node_write(s->node, b);
+    tmpl_node_write(s->node, b);
     buf_puts(b, ">: ");
 }
 
-int state_fail(struct state *s, const char *format, ...)
+int tmpl_state_fail(struct state *s, const char *format, ...)
 {
     struct buf b = {0};
     put_location(s, &b);
@@ -156,7 +156,7 @@ int state_fail(struct state *s, const char *format, ...)
     return -1;
 }
 
-int state_fail_text(struct state *s, const char *format, struct str text)
+int tmpl_state_fail_text(struct state *s, const char *format, struct str text)
 {
     struct buf b = {0};
     const char *at = strstr(format, "%s");
@@ -176,18 +176,19 @@ static ptrdiff_t stack_left(const struct tmpl_exec *x)
 
 static int too_deep(struct state *s)
 {
-    return state_fail(s, "exceeded maximum template depth (%d)", s->x->limits.max_depth);
+    return tmpl_state_fail(s, "exceeded maximum template depth (%d)", s->x->limits.max_depth);
 }
 
-int state_step(struct state *s)
+int tmpl_state_step(struct state *s)
 {
     struct tmpl_exec *x = s->x;
     if (stack_left(x) < 0)
         return too_deep(s);
     if (++x->steps > x->limits.max_steps)
-        return state_fail(s, "exceeded the limit of %zu steps", x->limits.max_steps);
+        return tmpl_state_fail(s, "exceeded the limit of %zu steps", x->limits.max_steps);
     if (x->steps % STEPS_BETWEEN_CLOCKS == 0 && now_ms() > x->deadline_ms)
-        return state_fail(s, "exceeded the time limit of %lld ms", (long long)x->limits.max_ms);
+        return tmpl_state_fail(s, "exceeded the time limit of %lld ms",
+                               (long long)x->limits.max_ms);
     return 0;
 }
 
@@ -208,7 +209,7 @@ const char *value_static_type(struct value v)
 
 /* --- variables --- */
 
-void vars_push(struct tmpl_exec *x, struct str name, struct value v)
+void tmpl_vars_push(struct tmpl_exec *x, struct str name, struct value v)
 {
     if (x->n_vars == x->cap_vars) {
         x->cap_vars = x->cap_vars ? x->cap_vars * 2 : 64;
@@ -217,7 +218,7 @@ void vars_push(struct tmpl_exec *x, struct str name, struct value v)
     x->vars[x->n_vars++] = (struct variable){name, v};
 }
 
-int vars_set(struct state *s, struct str name, struct value v)
+int tmpl_vars_set(struct state *s, struct str name, struct value v)
 {
     for (size_t i = s->x->n_vars; i > s->base; i--) {
         if (!str_eq(s->x->vars[i - 1].name, name))
@@ -225,7 +226,7 @@ int vars_set(struct state *s, struct str name, struct value v)
         s->x->vars[i - 1].value = v;
         return 0;
     }
-    return state_fail(s, "undefined variable: %.*s", STR_ARG(name));
+    return tmpl_state_fail(s, "undefined variable: %.*s", STR_ARG(name));
 }
 
 /* --- output --- */
@@ -254,9 +255,9 @@ static int print_value(struct state *s, const struct node *n, struct value v)
         return write_text(s, value_text(v));
     if (!value_printable(v, &printable)) {
         struct buf b = {0};
-        node_write(n, &b);
+        tmpl_node_write(n, &b);
         buf_printf(&b, " of type %s", value_static_type(v));
-        state_fail_text(s, "can't print %s", buf_str(&b));
+        tmpl_state_fail_text(s, "can't print %s", buf_str(&b));
         buf_done(&b);
         return -1;
     }
@@ -272,7 +273,7 @@ static enum walk walk_branch(struct state *s, struct value dot, const struct nod
     size_t mark = s->x->n_vars;
     struct value v;
     enum walk rc = WALK_ON;
-    if (eval_pipeline(s, dot, n->pipe, &v) < 0)
+    if (tmpl_eval_pipeline(s, dot, n->pipe, &v) < 0)
         return WALK_ERROR;
     if (value_truth(v))
         rc = walk(s, n->type == NODE_WITH ? v : dot, n->list);
@@ -291,8 +292,8 @@ static enum walk iterate(struct state *s, const struct node *n, size_t mark, str
     struct variable *top = s->x->vars + mark;
     if (pipe->n_more > 0 && pipe->is_assign) {
         bool both = pipe->n_more > 1;
-        if (vars_set(s, pipe->decls[0]->names[0], both ? index : elem) < 0 ||
-            (both && vars_set(s, pipe->decls[1]->names[0], elem) < 0))
+        if (tmpl_vars_set(s, pipe->decls[0]->names[0], both ? index : elem) < 0 ||
+            (both && tmpl_vars_set(s, pipe->decls[1]->names[0], elem) < 0))
             return WALK_ERROR;
     } else if (pipe->n_more > 0) {
         top[-1].value = elem;
@@ -311,7 +312,7 @@ static enum walk range_integer(struct state *s, const struct node *n, struct val
     uint64_t end = gokind_is_int(v.type->kind) && v.i < 0 ? 0 : v.u;
     for (uint64_t i = 0; i < end && rc == WALK_ON; i++) {
         v.u = i;
-        if (state_step(s) < 0)
+        if (tmpl_state_step(s) < 0)
             return WALK_ERROR;
         rc = iterate(s, n, mark, VALUE_NONE, v);
     }
@@ -344,7 +345,7 @@ static enum walk cannot_range(struct state *s, const char *format, struct value 
 {
     struct buf b = {0};
     gofmt_value(s->x->arena, &b, v);
-    state_fail_text(s, format, buf_str(&b));
+    tmpl_state_fail_text(s, format, buf_str(&b));
     buf_done(&b);
     return WALK_ERROR;
 }
@@ -381,7 +382,7 @@ static enum walk walk_range(struct state *s, struct value dot, const struct node
     size_t mark = s->x->n_vars;
     struct value v;
     bool ran;
-    if (eval_pipeline(s, dot, n->pipe, &v) < 0)
+    if (tmpl_eval_pipeline(s, dot, n->pipe, &v) < 0)
         return WALK_ERROR;
     enum walk rc = range_over(s, n, v, &ran);
     if (rc == WALK_ON && !ran && n->else_list)
@@ -394,7 +395,7 @@ static enum walk walk_tree(struct state *s, struct value dot)
 {
     size_t mark = s->x->n_vars;
     s->base = mark;
-    vars_push(s->x, STR("$"), dot);
+    tmpl_vars_push(s->x, STR("$"), dot);
     enum walk rc = walk(s, dot, s->tmpl->root);
     s->x->n_vars = mark;
     return rc;
@@ -406,7 +407,7 @@ static enum walk walk_template(struct state *s, struct value dot, const struct n
     if (t == NULL) {
         struct buf b = {0};
         gofmt_quote(&b, n->name, false);
-        state_fail_text(s, "template %s not defined", buf_str(&b));
+        tmpl_state_fail_text(s, "template %s not defined", buf_str(&b));
         buf_done(&b);
         return WALK_ERROR;
     }
@@ -415,7 +416,7 @@ static enum walk walk_template(struct state *s, struct value dot, const struct n
         return WALK_ERROR;
     }
     struct value arg = VALUE_NONE;
-    if (n->pipe && eval_pipeline(s, dot, n->pipe, &arg) < 0)
+    if (n->pipe && tmpl_eval_pipeline(s, dot, n->pipe, &arg) < 0)
         return WALK_ERROR;
     struct state inner = *s;
     inner.tmpl = t;
@@ -434,7 +435,7 @@ static enum walk walk_list(struct state *s, struct value dot, const struct node 
 static enum walk walk_action(struct state *s, struct value dot, const struct node *n)
 {
     struct value v;
-    if (eval_pipeline(s, dot, n->pipe, &v) < 0)
+    if (tmpl_eval_pipeline(s, dot, n->pipe, &v) < 0)
         return WALK_ERROR;
     if (n->pipe->n_more == 0 && print_value(s, n, v) < 0)
         return WALK_ERROR;
@@ -444,7 +445,7 @@ static enum walk walk_action(struct state *s, struct value dot, const struct nod
 static enum walk walk(struct state *s, struct value dot, const struct node *n)
 {
     s->node = n;
-    if (state_step(s) < 0)
+    if (tmpl_state_step(s) < 0)
         return WALK_ERROR;
     switch (n->type) {
     case NODE_LIST:

@@ -62,8 +62,8 @@ struct lexer {
     struct token token;
 };
 
-void lexer_init(struct lexer *l, struct arena *a, struct str input);
-struct token lexer_next(struct lexer *l);
+void tmpl_lexer_init(struct lexer *l, struct arena *a, struct str input);
+struct token tmpl_lexer_next(struct lexer *l);
 
 /* --- nodes (tmpl_node.c) --- */
 
@@ -138,18 +138,18 @@ struct node {
 };
 
 /* The node as a template would spell it. */
-void node_write(const struct node *n, struct buf *b);
+void tmpl_node_write(const struct node *n, struct buf *b);
 /* Nothing but blank text in it? */
-bool node_is_blank(const struct node *list);
+bool tmpl_node_is_blank(const struct node *list);
 
 /* A number's spelling, or the message of what is wrong with it (in the arena). */
-int number_parse(struct arena *a, struct str text, enum token_type type, struct number *ret,
-                 struct str *ret_error);
+int tmpl_number_parse(struct arena *a, struct str text, enum token_type type, struct number *ret,
+                      struct str *ret_error);
 /* strconv.Unquote of a "…" or `…` literal; false: its syntax is wrong. */
-bool literal_unquote(struct arena *a, struct str literal, struct str *ret);
+bool tmpl_literal_unquote(struct arena *a, struct str literal, struct str *ret);
 /* One character or escape of a literal that ends with `quote`; cuts it off *s. A \x or octal escape
  * is a byte, not a rune. */
-bool literal_char(struct str *s, char quote, uint32_t *ret, bool *ret_is_byte);
+bool tmpl_literal_char(struct str *s, char quote, uint32_t *ret, bool *ret_is_byte);
 
 /* --- parsed templates --- */
 
@@ -220,23 +220,24 @@ struct state {
 enum walk { WALK_ERROR = -1, WALK_ON, WALK_BREAK, WALK_CONTINUE };
 
 /* tmpl_exec.c */
-int state_fail(struct state *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int tmpl_state_fail(struct state *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same with one %s, for text that may hold NULs. */
-int state_fail_text(struct state *s, const char *format, struct str text);
-int state_step(struct state *s); /* counts one; -1 when a limit is reached */
+int tmpl_state_fail_text(struct state *s, const char *format, struct str text);
+int tmpl_state_step(struct state *s); /* counts one; -1 when a limit is reached */
 /* An interface{} that is empty, or the value without the mark that it came from one. */
 struct value value_unboxed(struct value v);
 /* How Go names the static type. */
 const char *value_static_type(struct value v);
 /* The value that fmt is to print. False: it cannot be printed. */
 bool value_printable(struct value v, struct value *ret);
-void vars_push(struct tmpl_exec *x, struct str name, struct value v);
-int vars_set(struct state *s, struct str name, struct value v);
+void tmpl_vars_push(struct tmpl_exec *x, struct str name, struct value v);
+int tmpl_vars_set(struct state *s, struct str name, struct value v);
 
 /* tmpl_eval.c */
-int eval_pipeline(struct state *s, struct value dot, const struct node *pipe, struct value *ret);
-int eval_arg(struct state *s, struct value dot, const struct gotype *t, const struct node *n,
-             struct value *ret);
+int tmpl_eval_pipeline(struct state *s, struct value dot, const struct node *pipe,
+                       struct value *ret);
+int tmpl_eval_arg(struct state *s, struct value dot, const struct gotype *t, const struct node *n,
+                  struct value *ret);
 /* tmpl_call.c; final: what comes through the pipe, or NULL; args[0] is the function itself. */
 struct call {
     const struct func *func;
@@ -247,10 +248,10 @@ struct call {
     size_t n_args;
     const struct value *final;
 };
-int eval_call(struct state *s, struct value dot, const struct call *call, struct value *ret);
-int validate_type(struct state *s, struct value v, const struct gotype *t, struct value *ret);
-bool type_can_be_nil(const struct gotype *t);
-bool type_assignable(const struct gotype *from, const struct gotype *to);
+int tmpl_eval_call(struct state *s, struct value dot, const struct call *call, struct value *ret);
+int tmpl_validate_type(struct state *s, struct value v, const struct gotype *t, struct value *ret);
+bool gotype_can_be_nil(const struct gotype *t);
+bool gotype_assignable(const struct gotype *from, const struct gotype *to);
 
 /* tmpl_builtin.c, tmpl_compare.c, tmpl_escape.c */
 extern const struct func tmpl_builtin_funcs[];

@@ -7,7 +7,7 @@
 
 enum { END_OF_INPUT = -1 };
 
-void lexer_init(struct lexer *l, struct arena *a, struct str input)
+void tmpl_lexer_init(struct lexer *l, struct arena *a, struct str input)
 {
     *l = (struct lexer){.arena = a, .input = input, .line = 1, .start_line = 1};
     l->break_ok = l->continue_ok = true;
@@ -453,7 +453,7 @@ static void lex_action(struct lexer *l)
     }
 }
 
-struct token lexer_next(struct lexer *l)
+struct token tmpl_lexer_next(struct lexer *l)
 {
     if (l->inside_action)
         lex_action(l);

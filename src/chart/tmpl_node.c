@@ -14,14 +14,14 @@ static void write_pipe(const struct node *n, struct buf *b)
     for (size_t i = 0; i < n->n_more; i++) {
         if (i > 0)
             buf_puts(b, ", ");
-        node_write(n->decls[i], b);
+        tmpl_node_write(n->decls[i], b);
     }
     if (n->n_more > 0)
         buf_puts(b, n->is_assign ? " = " : " := ");
     for (size_t i = 0; i < n->n_kids; i++) {
         if (i > 0)
             buf_puts(b, " | ");
-        node_write(n->kids[i], b);
+        tmpl_node_write(n->kids[i], b);
     }
 }
 
@@ -30,7 +30,7 @@ static void write_operand(const struct node *n, struct buf *b)
 {
     if (n->type == NODE_PIPE)
         buf_putc(b, '(');
-    node_write(n, b);
+    tmpl_node_write(n, b);
     if (n->type == NODE_PIPE)
         buf_putc(b, ')');
 }
@@ -40,12 +40,12 @@ static void write_branch(const struct node *n, const char *word, struct buf *b)
     buf_puts(b, "{{");
     buf_puts(b, word);
     buf_putc(b, ' ');
-    node_write(n->pipe, b);
+    tmpl_node_write(n->pipe, b);
     buf_puts(b, "}}");
-    node_write(n->list, b);
+    tmpl_node_write(n->list, b);
     if (n->else_list) {
         buf_puts(b, "{{else}}");
-        node_write(n->else_list, b);
+        tmpl_node_write(n->else_list, b);
     }
     buf_puts(b, "{{end}}");
 }
@@ -69,7 +69,7 @@ static void write_action(const struct node *n, struct buf *b)
             buf_putc(b, ' ');
     }
     if (n->pipe)
-        node_write(n->pipe, b);
+        tmpl_node_write(n->pipe, b);
     buf_puts(b, "}}");
 }
 
@@ -81,11 +81,11 @@ static void write_kids(const struct node *n, struct buf *b)
         if (n->type == NODE_COMMAND)
             write_operand(n->kids[i], b);
         else
-            node_write(n->kids[i], b);
+            tmpl_node_write(n->kids[i], b);
     }
 }
 
-void node_write(const struct node *n, struct buf *b)
+void tmpl_node_write(const struct node *n, struct buf *b)
 {
     switch (n->type) {
     case NODE_LIST:
@@ -147,7 +147,7 @@ void node_write(const struct node *n, struct buf *b)
     }
 }
 
-bool node_is_blank(const struct node *list)
+bool tmpl_node_is_blank(const struct node *list)
 {
     for (size_t i = 0; i < list->n_kids; i++) {
         const struct node *n = list->kids[i];
@@ -211,7 +211,7 @@ static bool escape(struct str *s, char quote, uint32_t *ret, bool *ret_is_byte)
            (c == 'U' && escape_number(s, 8, 16, true, ret));
 }
 
-bool literal_char(struct str *s, char quote, uint32_t *ret, bool *ret_is_byte)
+bool tmpl_literal_char(struct str *s, char quote, uint32_t *ret, bool *ret_is_byte)
 {
     *ret_is_byte = false;
     if (s->n == 0 || s->p[0] == quote)
@@ -226,7 +226,7 @@ bool literal_char(struct str *s, char quote, uint32_t *ret, bool *ret_is_byte)
     return true;
 }
 
-bool literal_unquote(struct arena *a, struct str literal, struct str *ret)
+bool tmpl_literal_unquote(struct arena *a, struct str literal, struct str *ret)
 {
     char quote = literal.p[0];
     struct str inside = {literal.p + 1, literal.n - 2};
@@ -240,7 +240,7 @@ bool literal_unquote(struct arena *a, struct str literal, struct str *ret)
     while (quote == '"' && ok && inside.n > 0) {
         uint32_t r;
         bool is_byte;
-        ok = literal_char(&inside, quote, &r, &is_byte);
+        ok = tmpl_literal_char(&inside, quote, &r, &is_byte);
         if (ok && is_byte)
             buf_putc(&b, (char)r);
         else if (ok)
@@ -404,7 +404,7 @@ static int parse_char_constant(struct arena *a, struct str text, struct number *
     struct str rest = str_from(text, 1);
     uint32_t r;
     bool is_byte;
-    if (!literal_char(&rest, '\'', &r, &is_byte)) {
+    if (!tmpl_literal_char(&rest, '\'', &r, &is_byte)) {
         *ret_error = STR("invalid syntax");
         return -1;
     }
@@ -423,8 +423,8 @@ static int parse_char_constant(struct arena *a, struct str text, struct number *
     return 0;
 }
 
-int number_parse(struct arena *a, struct str text, enum token_type type, struct number *ret,
-                 struct str *ret_error)
+int tmpl_number_parse(struct arena *a, struct str text, enum token_type type, struct number *ret,
+                      struct str *ret_error)
 {
     *ret = (struct number){0};
     if (type == TOKEN_CHAR_CONSTANT)

@@ -3,7 +3,7 @@
 #include "chart/tmpl_parse_internal.h"
 #include "chart/unicode.h"
 
-void nodes_add(struct nodes *list, struct node *n)
+void tmpl_nodes_add(struct nodes *list, struct node *n)
 {
     if (list->n == list->cap) {
         list->cap = list->cap ? list->cap * 2 : 8;
@@ -12,7 +12,7 @@ void nodes_add(struct nodes *list, struct node *n)
     list->items[list->n++] = n;
 }
 
-struct node **nodes_take(struct nodes *list, struct arena *a, uint32_t *ret_n)
+struct node **tmpl_nodes_take(struct nodes *list, struct arena *a, uint32_t *ret_n)
 {
     struct node **items = list->n ? arena_alloc(a, list->n * sizeof(*items)) : NULL;
     if (list->n)
@@ -25,47 +25,47 @@ struct node **nodes_take(struct nodes *list, struct arena *a, uint32_t *ret_n)
 
 /* --- tokens --- */
 
-struct token parser_next(struct parser *t)
+struct token tmpl_parser_next(struct parser *t)
 {
     if (t->peeked > 0)
         t->peeked--;
     else
-        t->tokens[0] = lexer_next(&t->p->lexer);
+        t->tokens[0] = tmpl_lexer_next(&t->p->lexer);
     return t->tokens[t->peeked];
 }
 
-struct token parser_peek(struct parser *t)
+struct token tmpl_parser_peek(struct parser *t)
 {
     if (t->peeked == 0) {
         t->peeked = 1;
-        t->tokens[0] = lexer_next(&t->p->lexer);
+        t->tokens[0] = tmpl_lexer_next(&t->p->lexer);
     }
     return t->tokens[t->peeked - 1];
 }
 
-struct token parser_next_nonspace(struct parser *t)
+struct token tmpl_parser_next_nonspace(struct parser *t)
 {
     struct token token;
     do
-        token = parser_next(t);
+        token = tmpl_parser_next(t);
     while (token.type == TOKEN_SPACE);
     return token;
 }
 
-struct token parser_peek_nonspace(struct parser *t)
+struct token tmpl_parser_peek_nonspace(struct parser *t)
 {
-    struct token token = parser_next_nonspace(t);
+    struct token token = tmpl_parser_next_nonspace(t);
     t->peeked++;
     return token;
 }
 
-void parser_backup(struct parser *t)
+void tmpl_parser_backup(struct parser *t)
 {
     t->peeked++;
 }
 
 /* Pushes back t1, too, which stood before the token that was read last. */
-void parser_backup2(struct parser *t, struct token t1)
+void tmpl_parser_backup2(struct parser *t, struct token t1)
 {
     t->tokens[1] = t1;
     t->peeked = 2;
@@ -80,7 +80,7 @@ static void backup3(struct parser *t, struct token t2, struct token t1)
 
 /* --- errors --- */
 
-struct node *parser_fail_text(struct parser *t, struct str message)
+struct node *tmpl_parser_fail_text(struct parser *t, struct str message)
 {
     struct str *error = t->p->error;
     if (error->n > 0)
@@ -95,14 +95,14 @@ struct node *parser_fail_text(struct parser *t, struct str message)
     return NULL;
 }
 
-struct node *parser_fail(struct parser *t, const char *format, ...)
+struct node *tmpl_parser_fail(struct parser *t, const char *format, ...)
 {
     struct buf b = {0};
     va_list args;
     va_start(args, format);
     buf_vprintf(&b, format, args);
     va_end(args);
-    parser_fail_text(t, buf_str(&b));
+    tmpl_parser_fail_text(t, buf_str(&b));
     buf_done(&b);
     return NULL;
 }
@@ -127,16 +127,17 @@ static struct str token_text(struct arena *a, struct token token)
     return text;
 }
 
-struct node *parser_unexpected(struct parser *t, struct token token, const char *context)
+struct node *tmpl_parser_unexpected(struct parser *t, struct token token, const char *context)
 {
     struct str text = token_text(t->p->arena, token);
     if (token.type != TOKEN_ERROR)
-        return parser_fail(t, "unexpected %.*s in %s", STR_ARG(text), context);
+        return tmpl_parser_fail(t, "unexpected %.*s in %s", STR_ARG(text), context);
     if (t->action_line == 0 || t->action_line == token.line)
-        return parser_fail(t, "%.*s", STR_ARG(text));
+        return tmpl_parser_fail(t, "%.*s", STR_ARG(text));
     bool action = str_ends(token.text, STR(" action"));
-    return parser_fail(t, "%.*s%s started at %.*s:%u", STR_ARG(text), action ? "" : " in action",
-                       STR_ARG(t->p->source->name), t->action_line);
+    return tmpl_parser_fail(t, "%.*s%s started at %.*s:%u", STR_ARG(text),
+                            action ? "" : " in action", STR_ARG(t->p->source->name),
+                            t->action_line);
 }
 
 /* --- nodes --- */
@@ -170,7 +171,7 @@ static size_t node_size(enum node_type type)
     }
 }
 
-struct node *parser_node(struct parser *t, enum node_type type, size_t pos)
+struct node *tmpl_parser_node(struct parser *t, enum node_type type, size_t pos)
 {
     struct node *n = arena_zalloc(t->p->arena, node_size(type));
     n->type = type;
@@ -187,14 +188,14 @@ static void set_names(struct parser *t, struct node *n, const struct str *names,
 
 static struct node *new_variable(struct parser *t, struct token token)
 {
-    struct node *n = parser_node(t, NODE_VARIABLE, token.pos);
+    struct node *n = tmpl_parser_node(t, NODE_VARIABLE, token.pos);
     set_names(t, n, &token.text, 1);
     return n;
 }
 
 static void declare(struct parser *t, struct nodes *decls, struct token token)
 {
-    nodes_add(decls, new_variable(t, token));
+    tmpl_nodes_add(decls, new_variable(t, token));
     if (t->n_vars == t->cap_vars) {
         t->cap_vars = t->cap_vars ? t->cap_vars * 2 : 16;
         t->vars = mem_realloc_array(t->vars, t->cap_vars, sizeof(*t->vars));
@@ -207,16 +208,16 @@ static struct node *use_variable(struct parser *t, struct token token)
     for (size_t i = 0; i < t->n_vars; i++)
         if (str_eq(t->vars[i], token.text))
             return new_variable(t, token);
-    return parser_fail(t, "undefined variable \"%.*s\"", STR_ARG(token.text));
+    return tmpl_parser_fail(t, "undefined variable \"%.*s\"", STR_ARG(token.text));
 }
 
 static struct node *number_node(struct parser *t, struct token token)
 {
     struct number *number = ARENA_NEW(t->p->arena, struct number);
     struct str error;
-    if (number_parse(t->p->arena, token.text, token.type, number, &error) < 0)
-        return parser_fail_text(t, error);
-    struct node *n = parser_node(t, NODE_NUMBER, token.pos);
+    if (tmpl_number_parse(t->p->arena, token.text, token.type, number, &error) < 0)
+        return tmpl_parser_fail_text(t, error);
+    struct node *n = tmpl_parser_node(t, NODE_NUMBER, token.pos);
     n->text = token.text;
     n->number = number;
     return n;
@@ -224,29 +225,29 @@ static struct node *number_node(struct parser *t, struct token token)
 
 static struct node *string_node(struct parser *t, struct token token)
 {
-    struct node *n = parser_node(t, NODE_STRING, token.pos);
+    struct node *n = tmpl_parser_node(t, NODE_STRING, token.pos);
     n->quoted = token.text;
-    if (!literal_unquote(t->p->arena, token.text, &n->text))
-        return parser_fail(t, "invalid syntax");
+    if (!tmpl_literal_unquote(t->p->arena, token.text, &n->text))
+        return tmpl_parser_fail(t, "invalid syntax");
     return n;
 }
 
 static struct node *function_node(struct parser *t, struct token token)
 {
-    struct node *n = parser_node(t, NODE_IDENTIFIER, token.pos);
+    struct node *n = tmpl_parser_node(t, NODE_IDENTIFIER, token.pos);
     n->text = token.text;
     n->func = tmpl_find_func(t->p->set, token.text);
     if (n->func == NULL)
-        return parser_fail(t, "function \"%.*s\" not defined", STR_ARG(token.text));
+        return tmpl_parser_fail(t, "function \"%.*s\" not defined", STR_ARG(token.text));
     return n;
 }
 
 static struct node *paren_node(struct parser *t)
 {
     if (t->parens >= PARSE_MAX_NESTING)
-        return parser_fail(t, "max expression depth exceeded");
+        return tmpl_parser_fail(t, "max expression depth exceeded");
     t->parens++;
-    struct node *pipe = parse_pipeline(t, "parenthesized pipeline", TOKEN_RIGHT_PAREN);
+    struct node *pipe = tmpl_parse_pipeline(t, "parenthesized pipeline", TOKEN_RIGHT_PAREN);
     t->parens--;
     return pipe;
 }
@@ -254,28 +255,28 @@ static struct node *paren_node(struct parser *t)
 /* A simple expression. *ret is NULL when what comes next is none. */
 static int parse_term(struct parser *t, struct node **ret)
 {
-    struct token token = parser_next_nonspace(t);
+    struct token token = tmpl_parser_next_nonspace(t);
     switch (token.type) {
     case TOKEN_IDENTIFIER:
         *ret = function_node(t, token);
         break;
     case TOKEN_DOT:
-        *ret = parser_node(t, NODE_DOT, token.pos);
+        *ret = tmpl_parser_node(t, NODE_DOT, token.pos);
         break;
     case TOKEN_NIL:
-        *ret = parser_node(t, NODE_NIL, token.pos);
+        *ret = tmpl_parser_node(t, NODE_NIL, token.pos);
         break;
     case TOKEN_VARIABLE:
         *ret = use_variable(t, token);
         break;
     case TOKEN_FIELD: {
         struct str name = str_from(token.text, 1);
-        *ret = parser_node(t, NODE_FIELD, token.pos);
+        *ret = tmpl_parser_node(t, NODE_FIELD, token.pos);
         set_names(t, *ret, &name, 1);
         break;
     }
     case TOKEN_BOOL:
-        *ret = parser_node(t, NODE_BOOL, token.pos);
+        *ret = tmpl_parser_node(t, NODE_BOOL, token.pos);
         (*ret)->is_true = str_is(token.text, "true");
         break;
     case TOKEN_CHAR_CONSTANT:
@@ -291,7 +292,7 @@ static int parse_term(struct parser *t, struct node **ret)
         *ret = string_node(t, token);
         break;
     default:
-        parser_backup(t);
+        tmpl_parser_backup(t);
         *ret = NULL;
         return 0;
     }
@@ -302,16 +303,16 @@ static int parse_term(struct parser *t, struct node **ret)
 static struct node *parse_fields(struct parser *t, struct node *term)
 {
     struct buf names = {0};
-    size_t pos = parser_peek(t).pos, count = 0;
+    size_t pos = tmpl_parser_peek(t).pos, count = 0;
     bool joins = term->type == NODE_FIELD || term->type == NODE_VARIABLE;
     if (joins)
         buf_append(&names, term->names, term->n_more * sizeof(struct str));
-    while (parser_peek(t).type == TOKEN_FIELD) {
-        struct str name = str_from(parser_next(t).text, 1);
+    while (tmpl_parser_peek(t).type == TOKEN_FIELD) {
+        struct str name = str_from(tmpl_parser_next(t).text, 1);
         buf_append(&names, &name, sizeof(name));
     }
     count = names.n / sizeof(struct str);
-    struct node *n = parser_node(t, joins ? term->type : NODE_CHAIN, pos);
+    struct node *n = tmpl_parser_node(t, joins ? term->type : NODE_CHAIN, pos);
     if (!joins) {
         n->kids = arena_alloc(t->p->arena, sizeof(struct node *));
         n->kids[0] = term;
@@ -327,7 +328,7 @@ static int parse_operand(struct parser *t, struct node **ret)
 {
     if (parse_term(t, ret) < 0)
         return -1;
-    if (*ret == NULL || parser_peek(t).type != TOKEN_FIELD)
+    if (*ret == NULL || tmpl_parser_peek(t).type != TOKEN_FIELD)
         return 0;
     struct node *term = *ret;
     *ret = parse_fields(t, term);
@@ -335,9 +336,9 @@ static int parse_operand(struct parser *t, struct node **ret)
         term->type != NODE_NIL && term->type != NODE_DOT)
         return 0;
     struct buf b = {0}, quoted = {0};
-    node_write(term, &b);
+    tmpl_node_write(term, &b);
     gofmt_quote(&quoted, buf_str(&b), false);
-    parser_fail(t, "unexpected . after term %s", buf_z(&quoted));
+    tmpl_parser_fail(t, "unexpected . after term %s", buf_z(&quoted));
     buf_done(&b);
     buf_done(&quoted);
     return -1;
@@ -346,30 +347,30 @@ static int parse_operand(struct parser *t, struct node **ret)
 /* Operands up to a pipe or the end, which is left. */
 static struct node *parse_command(struct parser *t)
 {
-    struct node *cmd = parser_node(t, NODE_COMMAND, parser_peek_nonspace(t).pos);
+    struct node *cmd = tmpl_parser_node(t, NODE_COMMAND, tmpl_parser_peek_nonspace(t).pos);
     struct nodes args = {0};
     bool failed = false;
     for (bool more = true; more && !failed;) {
         struct node *operand;
-        parser_peek_nonspace(t);
+        tmpl_parser_peek_nonspace(t);
         failed = parse_operand(t, &operand) < 0;
         if (failed)
             break;
         if (operand)
-            nodes_add(&args, operand);
-        struct token token = parser_next(t);
+            tmpl_nodes_add(&args, operand);
+        struct token token = tmpl_parser_next(t);
         more = token.type == TOKEN_SPACE;
         if (token.type == TOKEN_RIGHT_DELIM || token.type == TOKEN_RIGHT_PAREN) {
-            parser_backup(t);
+            tmpl_parser_backup(t);
         } else if (!more && token.type != TOKEN_PIPE) {
-            parser_unexpected(t, token, "operand");
+            tmpl_parser_unexpected(t, token, "operand");
             failed = true;
         }
     }
-    cmd->kids = nodes_take(&args, t->p->arena, &cmd->n_kids);
+    cmd->kids = tmpl_nodes_take(&args, t->p->arena, &cmd->n_kids);
     if (failed)
         return NULL;
-    return cmd->n_kids > 0 ? cmd : parser_fail(t, "empty command");
+    return cmd->n_kids > 0 ? cmd : tmpl_parser_fail(t, "empty command");
 }
 
 /* "$x :=", "$x =", in a range also "$i, $x :=". -1: the text is wrong. */
@@ -377,14 +378,14 @@ static int parse_declarations(struct parser *t, struct node *pipe, struct nodes 
                               const char *context)
 {
     for (;;) {
-        struct token v = parser_peek_nonspace(t);
+        struct token v = tmpl_parser_peek_nonspace(t);
         if (v.type != TOKEN_VARIABLE)
             return 0;
-        parser_next(t);
-        struct token after = parser_peek(t), next = parser_peek_nonspace(t);
+        tmpl_parser_next(t);
+        struct token after = tmpl_parser_peek(t), next = tmpl_parser_peek_nonspace(t);
         if (next.type == TOKEN_ASSIGN || next.type == TOKEN_DECLARE) {
             pipe->is_assign = next.type == TOKEN_ASSIGN;
-            parser_next_nonspace(t);
+            tmpl_parser_next_nonspace(t);
             declare(t, decls, v);
             return 0;
         }
@@ -392,19 +393,19 @@ static int parse_declarations(struct parser *t, struct node *pipe, struct nodes 
             if (after.type == TOKEN_SPACE)
                 backup3(t, v, after);
             else
-                parser_backup2(t, v);
+                tmpl_parser_backup2(t, v);
             return 0;
         }
-        parser_next_nonspace(t);
+        tmpl_parser_next_nonspace(t);
         declare(t, decls, v);
         if (strcmp(context, "range") == 0 && decls->n < 2) {
-            enum token_type type = parser_peek_nonspace(t).type;
+            enum token_type type = tmpl_parser_peek_nonspace(t).type;
             if (type == TOKEN_VARIABLE || type == TOKEN_RIGHT_DELIM || type == TOKEN_RIGHT_PAREN)
                 continue;
-            parser_fail(t, "range can only initialize variables");
+            tmpl_parser_fail(t, "range can only initialize variables");
             return -1;
         }
-        parser_fail(t, "too many declarations in %s", context);
+        tmpl_parser_fail(t, "too many declarations in %s", context);
         return -1;
     }
 }
@@ -412,12 +413,12 @@ static int parse_declarations(struct parser *t, struct node *pipe, struct nodes 
 static struct node *check_pipeline(struct parser *t, struct node *pipe, const char *context)
 {
     if (pipe->n_kids == 0)
-        return parser_fail(t, "missing value for %s", context);
+        return tmpl_parser_fail(t, "missing value for %s", context);
     for (size_t i = 1; i < pipe->n_kids; i++) {
         enum node_type type = pipe->kids[i]->kids[0]->type;
         if (type == NODE_BOOL || type == NODE_DOT || type == NODE_NIL || type == NODE_NUMBER ||
             type == NODE_STRING)
-            return parser_fail(t, "non executable command in pipeline stage %zu", i + 1);
+            return tmpl_parser_fail(t, "non executable command in pipeline stage %zu", i + 1);
     }
     return pipe;
 }
@@ -443,27 +444,27 @@ static bool starts_operand(enum token_type type)
     }
 }
 
-struct node *parse_pipeline(struct parser *t, const char *context, enum token_type end)
+struct node *tmpl_parse_pipeline(struct parser *t, const char *context, enum token_type end)
 {
-    struct node *pipe = parser_node(t, NODE_PIPE, parser_peek_nonspace(t).pos);
+    struct node *pipe = tmpl_parser_node(t, NODE_PIPE, tmpl_parser_peek_nonspace(t).pos);
     struct nodes decls = {0}, cmds = {0};
     bool failed = parse_declarations(t, pipe, &decls, context) < 0;
     while (!failed) {
-        struct token token = parser_next_nonspace(t);
+        struct token token = tmpl_parser_next_nonspace(t);
         if (token.type == end)
             break;
         if (!starts_operand(token.type)) {
-            parser_unexpected(t, token, context);
+            tmpl_parser_unexpected(t, token, context);
             failed = true;
             break;
         }
-        parser_backup(t);
+        tmpl_parser_backup(t);
         struct node *cmd = parse_command(t);
         failed = cmd == NULL;
         if (cmd)
-            nodes_add(&cmds, cmd);
+            tmpl_nodes_add(&cmds, cmd);
     }
-    pipe->decls = nodes_take(&decls, t->p->arena, &pipe->n_more);
-    pipe->kids = nodes_take(&cmds, t->p->arena, &pipe->n_kids);
+    pipe->decls = tmpl_nodes_take(&decls, t->p->arena, &pipe->n_more);
+    pipe->kids = tmpl_nodes_take(&cmds, t->p->arena, &pipe->n_kids);
     return failed ? NULL : check_pipeline(t, pipe, context);
 }

@@ -35,22 +35,22 @@ struct nodes {
     struct node **items;
     size_t n, cap;
 };
-void nodes_add(struct nodes *list, struct node *n);
+void tmpl_nodes_add(struct nodes *list, struct node *n);
 /* Moves them into the arena and frees the list. */
-struct node **nodes_take(struct nodes *list, struct arena *a, uint32_t *ret_n);
+struct node **tmpl_nodes_take(struct nodes *list, struct arena *a, uint32_t *ret_n);
 
-struct token parser_next(struct parser *t);
-struct token parser_peek(struct parser *t);
-struct token parser_next_nonspace(struct parser *t);
-struct token parser_peek_nonspace(struct parser *t);
-void parser_backup(struct parser *t);
-void parser_backup2(struct parser *t, struct token t1);
+struct token tmpl_parser_next(struct parser *t);
+struct token tmpl_parser_peek(struct parser *t);
+struct token tmpl_parser_next_nonspace(struct parser *t);
+struct token tmpl_parser_peek_nonspace(struct parser *t);
+void tmpl_parser_backup(struct parser *t);
+void tmpl_parser_backup2(struct parser *t, struct token t1);
 
-struct node *parser_fail(struct parser *t, const char *format, ...)
+struct node *tmpl_parser_fail(struct parser *t, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-struct node *parser_fail_text(struct parser *t, struct str message);
-struct node *parser_unexpected(struct parser *t, struct token token, const char *context);
+struct node *tmpl_parser_fail_text(struct parser *t, struct str message);
+struct node *tmpl_parser_unexpected(struct parser *t, struct token token, const char *context);
 
-struct node *parser_node(struct parser *t, enum node_type type, size_t pos);
+struct node *tmpl_parser_node(struct parser *t, enum node_type type, size_t pos);
 /* context names the construct in errors: "command", "range", … */
-struct node *parse_pipeline(struct parser *t, const char *context, enum token_type end);
+struct node *tmpl_parse_pipeline(struct parser *t, const char *context, enum token_type end);
