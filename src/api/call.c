@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "api/core.h"
+#include "api/crd.h"
 
 struct call *call_new(struct api *api)
 {
@@ -35,6 +36,7 @@ void call_free(struct call *c)
     drop_ops(c);
     bytes_unref(c->stored);
     bytes_unref(c->reply);
+    crd_unref(c->custom ? c->custom->crd : NULL);
     doc_done(&c->doc);
     arena_done(&c->arena);
     atomic_fetch_sub(&c->api->inflight, 1);
@@ -135,6 +137,22 @@ static int fail_unauthorized_user(struct call *c, const struct authz_attributes 
     return -1;
 }
 
+/* A list or watch of one name is a question about that object. */
+static void authorize_fields(struct call *c, struct authz_attributes *a)
+{
+    struct str text = url_query_get(&c->route.query, "fieldSelector");
+    struct selector *fields = ARENA_NEW(&c->arena, struct selector);
+    struct err ignored;
+    if (!text.n || !a->resource_request || a->name.n ||
+        selector_parse_fields(&c->arena, text, fields, &ignored) != 0)
+        return;
+    a->fields = fields;
+    for (size_t i = 0; i < fields->count; i++)
+        if (fields->requirements[i].op == SELECT_EQUALS &&
+            str_is(fields->requirements[i].key, "metadata.name"))
+            a->name = fields->requirements[i].values[0];
+}
+
 static int authorize(struct call *c, struct err *err)
 {
     const struct route *r = &c->route;
@@ -151,6 +169,7 @@ static int authorize(struct call *c, struct err *err)
         .path = r->path,
     };
     struct str reason = {0};
+    authorize_fields(c, &a);
     if (authz_check(&c->user, &a, &reason) == 1)
         return 0;
     return fail_unauthorized_user(c, &a, reason, err);
@@ -183,7 +202,9 @@ static call_fn *subresource_handler(const struct call *c)
                                             : NULL;
     }
     if (str_is(sub, "scale"))
-        return change || strcmp(verb, "get") == 0 ? handle_scale : NULL;
+        return !change && strcmp(verb, "get") != 0 ? NULL
+               : c->custom                         ? crd_handle_scale
+                                                   : handle_scale;
     if (str_is(sub, "eviction"))
         return strcmp(verb, "create") == 0 ? handle_eviction : NULL;
     if (str_is(sub, "proxy"))
@@ -242,6 +263,17 @@ static bool scope_fits(const struct call *c)
            (strcmp(r->verb, "create") == 0 && !c->kind->stored);
 }
 
+static void find_custom(struct call *c)
+{
+    const struct route *r = &c->route;
+    c->custom = crd_find(c->api, r->group, r->version, r->resource);
+    if (!c->custom)
+        return;
+    c->kind = &c->custom->kind;
+    if (c->custom->warning)
+        call_warn(c, "%s", c->custom->warning);
+}
+
 static enum call_next run(struct call *c, struct str path, struct str query)
 {
     struct err err = {0};
@@ -257,6 +289,8 @@ static enum call_next run(struct call *c, struct str path, struct str query)
         return call_reply_not_found_page(c);
 
     c->kind = kinds_find(&c->api->kinds, c->route.group, c->route.version, c->route.resource);
+    if (!c->kind && c->route.groups)
+        find_custom(c);
     if (!c->kind || !scope_fits(c))
         return call_reply_not_found_page(c);
     if (c->route.subresource.n && !kind_has_subresource(c->kind, c->route.subresource))

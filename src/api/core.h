@@ -14,6 +14,8 @@
 
 struct expirer;
 struct hub;
+struct node_graph;
+struct rbac;
 struct relay_pool;
 
 enum { API_MAX_LOOPS = 256 };
@@ -26,6 +28,8 @@ struct api {
     struct kinds kinds;
     struct world *world;
     struct tls *kubelet_tls; /* NULL: agents cannot be reached */
+    struct rbac *rbac;       /* NULL while the first objects are made */
+    struct node_graph *node_graph;
 
     pthread_mutex_t lock; /* the list of loops */
     struct list loops;
@@ -39,8 +43,7 @@ struct api {
     bool feeder_running;
     pthread_mutex_t feeder_lock;
 
-    /* Discovery documents, made once. */
-    struct discovery *discovery;
+    struct crd_registry *crds; /* custom resources, and discovery with them (crd.h) */
 };
 
 struct api_loop {
@@ -64,8 +67,9 @@ void calls_abandon(struct api_loop *at);
 void metrics_count(struct call *c);
 void metrics_write(struct api *api, struct buf *b);
 
-int discovery_init(struct api *api, struct err *err);
-void discovery_done(struct api *api);
+/* custom: the kinds besides the built-in ones, NULL-terminated. */
+struct discovery *discovery_new(const struct schema_kind *const *custom);
+void discovery_free(struct discovery *d);
 enum call_next discovery_serve(struct call *c);
 enum call_next openapi_serve(struct call *c);
 

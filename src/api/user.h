@@ -10,6 +10,7 @@
 #include "net/http.h"
 
 struct api;
+struct selector;
 
 /* One key of user.Info's extra, as "authentication.kubernetes.io/credential-id". */
 struct api_extra {
@@ -37,6 +38,8 @@ struct authz_attributes {
     struct str group, version;                  /* "" is the core group */
     struct str resource, subresource, ns, name; /* each may be empty */
     struct str path;                            /* decoded */
+    const struct selector *fields;              /* of a list or watch; may be NULL */
+    bool explain;                               /* say why it is allowed, too */
 };
 
 /* Client certificate, bearer token, else system:anonymous with system:unauthenticated. 0, or -1
@@ -44,8 +47,9 @@ struct authz_attributes {
 int authn_request(struct api *api, const struct http_request *r, struct api_user *ret,
                   struct err *err);
 
-/* 1: allowed, 0: denied. ret_reason (may be NULL) is why, empty when there is nothing to say. Any
- * thread. */
+/* 1: allowed, 0: denied: members of system:masters may do everything, nodes what their pods need,
+ * others what roles say. ret_reason (may be NULL) is why, empty when there is nothing to say; it
+ * lives in user->arena. Any thread. */
 int authz_check(const struct api_user *user, const struct authz_attributes *attributes,
                 struct str *ret_reason);
 

@@ -9,10 +9,12 @@
 #include "doc/quantity.h"
 #include "doc/time.h"
 
+extern const struct strategy crd_strategy;
 extern const struct strategy namespace_strategy, node_strategy, pod_strategy, service_strategy,
     endpoints_strategy, endpointslice_strategy, configmap_strategy, secret_strategy,
     serviceaccount_strategy, event_strategy, events_event_strategy, lease_strategy,
-    deployment_strategy, replicaset_strategy, controllerrevision_strategy;
+    deployment_strategy, replicaset_strategy, controllerrevision_strategy, role_strategy,
+    clusterrole_strategy, rolebinding_strategy, clusterrolebinding_strategy;
 /* Kinds of which only the table and a few constants are known here; ends in resource NULL. */
 extern const struct strategy other_strategies[];
 extern const struct strategy review_strategies[];

@@ -352,49 +352,6 @@ static void quota_row(struct strategy_ctx *c, const val *obj, struct doc *d, val
     buf_done(&limits);
 }
 
-/* --- rbac --- */
-static const struct schema_column binding_columns[] = {
-    COLUMN_NAME,          COLUMN("Role"),        COLUMN_AGE,
-    COLUMN_WIDE("Users"), COLUMN_WIDE("Groups"), COLUMN_WIDE("ServiceAccounts"),
-    COLUMN_END,
-};
-
-static void cell_subjects(struct doc *d, val *cells, const val *obj, const char *kind)
-{
-    struct buf b = {0};
-    VAL_FOR (val_get(obj, "subjects"), subject) {
-        struct str ns = VAL_STR(subject, "namespace"), name = VAL_STR(subject, "name");
-        bool account = str_is(VAL_STR(subject, "kind"), "ServiceAccount");
-        if (str_is(VAL_STR(subject, "kind"), kind))
-            buf_printf(&b, "%s%.*s%s%.*s", b.n ? ", " : "", STR_ARG(account ? ns : (struct str){0}),
-                       account ? "/" : "", STR_ARG(name));
-    }
-    cell_s(d, cells, buf_str(&b));
-    buf_done(&b);
-}
-
-static void binding_row(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells)
-{
-    cell_name(d, cells, obj);
-    cell_f(d, cells, "%.*s/%.*s", STR_ARG(VAL_STR(obj, "roleRef", "kind")),
-           STR_ARG(VAL_STR(obj, "roleRef", "name")));
-    cell_age(c, d, cells, obj);
-    cell_subjects(d, cells, obj, "User");
-    cell_subjects(d, cells, obj, "Group");
-    cell_subjects(d, cells, obj, "ServiceAccount");
-}
-
-static void binding_validate_update(struct strategy_ctx *c, const val *obj, const val *old,
-                                    val *causes)
-{
-    struct check k;
-    const val *now = val_get(obj, "roleRef"), *was = val_get(old, "roleRef");
-    check_init(&k, c, causes);
-    if (!now || !was || !val_eq(now, was))
-        check_invalid_val(&k, "roleRef", now, "cannot change roleRef");
-    check_done(&k);
-}
-
 static const struct schema_column webhook_columns[] = {
     COLUMN_NAME,
     COLUMN_INT("Webhooks"),
@@ -458,16 +415,6 @@ const struct strategy other_strategies[] = {
     KIND("", "resourcequotas", TABLE(quota), .has_status = true, .unconditional_update = true,
          .return_deleted = true),
     KIND("", "limitranges", .create_on_update = true, .unconditional_update = true),
-    KIND("rbac.authorization.k8s.io", "roles", .name_form = NAME_PATH, .create_on_update = true,
-         .unconditional_update = true),
-    KIND("rbac.authorization.k8s.io", "clusterroles", .name_form = NAME_PATH,
-         .create_on_update = true, .unconditional_update = true),
-    KIND("rbac.authorization.k8s.io", "rolebindings", TABLE(binding),
-         .validate_update = binding_validate_update, .name_form = NAME_PATH,
-         .create_on_update = true, .unconditional_update = true),
-    KIND("rbac.authorization.k8s.io", "clusterrolebindings", TABLE(binding),
-         .validate_update = binding_validate_update, .name_form = NAME_PATH,
-         .create_on_update = true, .unconditional_update = true),
     KIND("admissionregistration.k8s.io", "validatingwebhookconfigurations", TABLE(webhook),
          .spec_generation = true),
     KIND("admissionregistration.k8s.io", "mutatingwebhookconfigurations", TABLE(webhook),
@@ -476,8 +423,6 @@ const struct strategy other_strategies[] = {
          .spec_generation = true),
     KIND("admissionregistration.k8s.io", "validatingadmissionpolicybindings",
          .spec_generation = true),
-    KIND("apiextensions.k8s.io", "customresourcedefinitions", .spec_generation = true,
-         .has_status = true),
     KIND("apiregistration.k8s.io", "apiservices", .has_status = true, .unconditional_update = true),
     KIND("flowcontrol.apiserver.k8s.io", "flowschemas", .spec_generation = true, .has_status = true,
          .unconditional_update = true),

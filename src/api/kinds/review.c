@@ -1,5 +1,8 @@
 /* Kinds that are questions: their answer is their status, and nothing is stored. */
+#include "api/authz.h"
+#include "api/core.h"
 #include "api/kinds/kinds.h"
+#include "api/rbac.h"
 #include "api/token.h"
 
 static int invalid(struct err *err, const char *kind_group, const char *text)
@@ -23,7 +26,8 @@ static int answer_access(struct strategy_ctx *c, val *obj, const struct api_user
         return invalid(err, kind_group,
                        "spec.resourceAttributes: Invalid value: null: exactly one of "
                        "nonResourceAttributes or resourceAttributes must be specified");
-    struct authz_attributes a = {.api = c->api, .resource_request = !val_is_null(r)};
+    struct authz_attributes a = {
+        .api = c->api, .resource_request = !val_is_null(r), .explain = true};
     a.verb = VAL_STR(a.resource_request ? r : p, "verb");
     if (a.resource_request) {
         a.group = VAL_STR(r, "group");
@@ -146,56 +150,43 @@ static int token_review(struct strategy_ctx *c, val *obj, struct err *err)
 }
 
 /* --- SelfSubjectRulesReview --- */
-static val *words(struct doc *d, const char *text)
+static void set_words(struct doc *d, val *rule, const char *member, struct rbac_words words)
 {
-    struct str rest = str_of(text), word;
-    val *list = val_new_arr(d);
-    while (str_next(&rest, ' ', &word))
-        val_push(list, val_new_str(d, word));
-    return list;
-}
-
-static void add_rule(struct doc *d, val *rules, const char *verbs, const char *group,
-                     const char *resources)
-{
-    val *rule = val_new_obj(d), *groups = val_new_arr(d);
-    val_push(groups, val_new_z(d, group));
-    val_set(d, rule, "verbs", words(d, verbs));
-    val_set(d, rule, "apiGroups", groups);
-    val_set(d, rule, "resources", words(d, resources));
-    val_push(rules, rule);
-}
-
-static void add_paths(struct doc *d, val *rules, const char *verbs, const char *paths)
-{
-    val *rule = val_new_obj(d);
-    val_set(d, rule, "verbs", words(d, verbs));
-    val_set(d, rule, "nonResourceURLs", words(d, paths));
-    val_push(rules, rule);
+    for (size_t i = 0; i < words.n; i++)
+        val_push(val_ensure_arr(d, rule, member), val_new_str(d, words.at[i]));
 }
 
 static int self_rules(struct strategy_ctx *c, val *obj, struct err *err)
 {
     struct doc *d = c->d;
-    if (VAL_STR(obj, "spec", "namespace").n == 0)
+    struct str ns = VAL_STR(obj, "spec", "namespace");
+    struct rbac_rules rules;
+    if (ns.n == 0)
         return err_bad(err, "no namespace on request");
     val *resources = val_new_arr(d), *paths = val_new_arr(d);
-    bool authenticated = api_user_in(c->user, "system:authenticated");
-    if (api_user_in(c->user, "system:masters")) {
-        add_rule(d, resources, "*", "*", "*");
-        add_paths(d, paths, "*", "*");
+    rbac_rules_of(c->api->rbac, c->user, ns, c->arena, &rules);
+    for (size_t i = 0; i < rules.n; i++) {
+        const struct rbac_rule *r = &rules.at[i];
+        val *rule = val_new_obj(d);
+        set_words(d, rule, "verbs", r->verbs);
+        if (r->paths.n) {
+            set_words(d, rule, "nonResourceURLs", r->paths);
+            val_push(paths, rule);
+            continue;
+        }
+        set_words(d, rule, "apiGroups", r->groups);
+        set_words(d, rule, "resources", r->resources);
+        set_words(d, rule, "resourceNames", r->names);
+        val_push(resources, rule);
     }
-    if (authenticated) {
-        add_rule(d, resources, "create", "authorization.k8s.io",
-                 "selfsubjectaccessreviews selfsubjectrulesreviews");
-        add_rule(d, resources, "create", "authentication.k8s.io", "selfsubjectreviews");
-        add_paths(d, paths, "get", "/api /api/* /apis /apis/* /openapi /openapi/*");
-    }
-    add_paths(d, paths, "get", "/healthz /livez /readyz /version /version/");
+    bool node = authz_node_of(c->user).n != 0;
     val *status = val_set(d, obj, "status", val_new_obj(d));
     val_set(d, status, "resourceRules", resources);
     val_set(d, status, "nonResourceRules", paths);
-    val_set_bool(d, status, "incomplete", false);
+    val_set_bool(d, status, "incomplete", node);
+    if (node)
+        val_set_z(d, status, "evaluationError",
+                  "node authorizer does not support user rule resolution");
     return 0;
 }
 

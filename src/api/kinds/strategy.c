@@ -12,11 +12,16 @@ static const struct strategy *const strategies[] = {
     &replicaset_strategy,
     &deployment_strategy,
     &configmap_strategy,
+    &crd_strategy,
     &secret_strategy,
     &namespace_strategy,
     &serviceaccount_strategy,
     &controllerrevision_strategy,
     &events_event_strategy,
+    &role_strategy,
+    &clusterrole_strategy,
+    &rolebinding_strategy,
+    &clusterrolebinding_strategy,
 };
 
 const struct schema_column strategy_default_columns[] = {

@@ -1,11 +1,10 @@
-/* Certificates, service-account tokens, and who may do what. */
+/* Certificates and service-account tokens. */
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/authz.h"
 #include "api/kind.h"
 #include "api/pki.h"
 #include "api/token.h"
@@ -331,89 +330,4 @@ TEST(token_of_a_node_is_for_its_own_pods)
     node.name = STR("system:node:n1");
     CHECK(issue(&b, BOUND).n > 0);
     bench_done(&b);
-}
-
-/* --- authorization --- */
-struct who {
-    const char *name, *groups;
-};
-static const struct who admin = {"kubernetes-admin", "system:masters system:authenticated"};
-static const struct who jane = {"jane", "system:authenticated"};
-static const struct who nobody = {"system:anonymous", "system:unauthenticated"};
-static const struct who node = {"system:node:n1", "system:nodes system:authenticated"};
-static const struct who fake = {"system:node:n1", "system:authenticated"};
-
-/* "verb group resource[/sub] ns name" or "verb /path"; "-" stands for nothing. */
-static bool may(const struct who *who, const char *request)
-{
-    struct arena arena = {0};
-    struct str rest = str_of(request), words[5] = {0}, groups[8];
-    size_t n = 0, g = 0;
-    while (n < 5 && str_next(&rest, ' ', &words[n]))
-        n++;
-    for (size_t i = 0; i < 5; i++)
-        if (str_is(words[i], "-"))
-            words[i] = (struct str){0};
-    rest = str_of(who->groups);
-    while (g < 8 && str_next(&rest, ' ', &groups[g]))
-        g++;
-    struct api_user user = {
-        .arena = &arena, .name = str_of(who->name), .groups = groups, .group_count = g};
-    struct authz_attributes a = {.verb = words[0]};
-    if (n == 2) {
-        a.path = words[1];
-    } else {
-        a.resource_request = true;
-        a.group = words[1];
-        str_cut(words[2], '/', &a.resource, &a.subresource);
-        a.ns = words[3];
-        a.name = words[4];
-    }
-    bool allowed = authz_check(&user, &a, NULL) == 1;
-    arena_done(&arena);
-    return allowed;
-}
-
-TEST(authz_rules)
-{
-    static const struct {
-        const struct who *who;
-        bool allowed;
-        const char *request;
-    } cases[] = {
-        {&admin, true, "delete - secrets kube-system x"},
-        {&admin, true, "get /metrics"},
-        {&nobody, true, "get /readyz"},
-        {&nobody, true, "get /version"},
-        {&nobody, false, "get /api"},
-        {&nobody, false, "get /readyz/etcd"},
-        {&nobody, false, "list - pods default -"},
-        {&jane, true, "get /apis/apps/v1"},
-        {&jane, true, "get /openapi/v3"},
-        {&jane, false, "get /metrics"},
-        {&jane, false, "get /apisx"},
-        {&jane, true, "create authorization.k8s.io selfsubjectaccessreviews - -"},
-        {&jane, true, "create authentication.k8s.io selfsubjectreviews - -"},
-        {&jane, false, "create authorization.k8s.io subjectaccessreviews - -"},
-        {&jane, false, "get - pods default web"},
-        {&node, true, "get - secrets default db"},
-        {&node, false, "list - secrets default -"},
-        {&node, false, "update - secrets default db"},
-        {&node, true, "patch - nodes/status - n1"},
-        {&node, false, "patch - nodes/status - n2"},
-        {&node, false, "delete - nodes - n1"},
-        {&node, true, "update coordination.k8s.io leases kube-node-lease n1"},
-        {&node, false, "update coordination.k8s.io leases kube-node-lease n2"},
-        {&node, false, "update coordination.k8s.io leases default n1"},
-        {&node, true, "patch - pods/status default web"},
-        {&node, false, "update - pods default web"},
-        {&node, true, "watch discovery.k8s.io endpointslices - -"},
-        {&node, true, "create - serviceaccounts/token default ci"},
-        {&node, false, "create - pods/exec default web"},
-        {&fake, false, "get - secrets default db"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        if (may(cases[i].who, cases[i].request) != cases[i].allowed)
-            test_fail(__FILE__, __LINE__, "%s: %s is %s", cases[i].who->name, cases[i].request,
-                      cases[i].allowed ? "denied" : "allowed");
 }
