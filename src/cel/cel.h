@@ -274,9 +274,9 @@ struct cel_input {
     void *authorize_arg;
 };
 
-/* 0 with the value, which lives as long as the arena and the inputs, or -1: the message is
- * upstream's ("no such key: foo"); its reason is CEL_OVER_COST when the cost passed the limit.
- * *ret_cost is set in any case, and may be more than the limit by one step. */
+/* 0 with the value, which lives as long as the arena, the inputs and the program, or -1: the
+ * message is upstream's ("no such key: foo"); its reason is CEL_OVER_COST when the cost passed the
+ * limit. *ret_cost is set in any case, and may be more than the limit by one step. */
 extern const char CEL_OVER_COST[];
 int cel_eval(const struct cel_program *p, const struct cel_input *in, struct arena *a,
              uint64_t limit, uint64_t *ret_cost, struct cel_value *ret, struct err *err);

@@ -78,6 +78,24 @@ static bool starts_primary(const struct token *t)
     return false;
 }
 
+static struct node *missing(struct parser *p, const char *op)
+{
+    cel_issue_add(p->c, p->t->at, "Syntax error: missing '%s' at '%.*s'", op, STR_ARG(p->t->text));
+    return fail(p);
+}
+
+/* The colon between two parts; false: it is not there. */
+static bool expect_colon(struct parser *p)
+{
+    if (accept(p, ":"))
+        return true;
+    if (starts_primary(p->t))
+        missing(p, ":");
+    else
+        syntax_error(p, "mismatched", "':'");
+    return false;
+}
+
 /* The closing token of a call or a parenthesis. */
 static void expect_close(struct parser *p, const char *op)
 {
@@ -88,8 +106,7 @@ static void expect_close(struct parser *p, const char *op)
         return;
     }
     if (p->t->kind == TOKEN_END) {
-        cel_issue_add(p->c, p->t->at, "Syntax error: missing '%s' at '<EOF>'", op);
-        fail(p);
+        missing(p, op);
         return;
     }
     char expecting[8];
@@ -121,7 +138,8 @@ static struct nodes parse_args(struct parser *p)
     if (accept(p, ")"))
         return args;
     if (!starts_primary(p->t)) {
-        syntax_error(p, "mismatched", "{'[', '{', '(', ')', '.', '-', '!', " LITERALS);
+        syntax_error(p, p->t < p->end && starts_primary(p->t + 1) ? "extraneous" : "mismatched",
+                     "{'[', '{', '(', ')', '.', '-', '!', " LITERALS);
         return args;
     }
     do {
@@ -233,6 +251,9 @@ static struct node *parse_list(struct parser *p)
     struct nodes items = {0};
     bool optional[1], *optionals = NULL;
     size_t cap = 0;
+    if (p->t->kind == TOKEN_END)
+        return syntax_error(p, "mismatched",
+                            "{'[', ']', '{', '(', '.', ',', '-', '!', '?', " LITERALS);
     while (!p->failed && !at_op(p, "]") && !(items.n == 0 && at_op(p, ",") && next_is(p, "]"))) {
         optional[0] = accept(p, "?");
         if (items.n == cap) {
@@ -252,6 +273,8 @@ static struct node *parse_list(struct parser *p)
                 p, p->t->kind != TOKEN_END && next_is(p, "]") ? "extraneous" : "mismatched",
                 "{']', ','}");
         advance(p);
+        if (p->t->kind == TOKEN_END)
+            return missing(p, "]");
         if (!at_op(p, "]") && !at_op(p, "?") && !starts_primary(p->t))
             return syntax_error(p, next_is(p, "]") ? "extraneous" : "mismatched", "']'");
     }
@@ -270,6 +293,9 @@ static struct node *parse_map(struct parser *p)
     struct nodes entries = {0};
     struct nodes marks = {0}; /* one entry for each key; not NULL: optional */
     bool any = false;
+    if (p->t->kind == TOKEN_END)
+        return syntax_error(p, "mismatched",
+                            "{'[', '{', '}', '(', '.', ',', '-', '!', '?', " LITERALS);
     while (!p->failed && !at_op(p, "}") && !(entries.n == 0 && at_op(p, ",") && next_is(p, "}"))) {
         bool optional = accept(p, "?");
         any = any || optional;
@@ -277,13 +303,15 @@ static struct node *parse_map(struct parser *p)
         push(p, &entries, parse_expr(p));
         if (p->failed)
             break;
-        if (!accept(p, ":"))
-            return syntax_error(p, "mismatched", "':'");
+        if (!expect_colon(p))
+            return n;
         push(p, &entries, parse_expr(p));
         if (p->failed || at_op(p, "}"))
             break;
         if (!accept(p, ","))
             return syntax_error(p, "mismatched", "{'}', ','}");
+        if (p->t->kind == TOKEN_END)
+            return missing(p, "}");
     }
     accept(p, ",");
     expect_close(p, "}");
@@ -345,7 +373,8 @@ static struct node *parse_primary(struct parser *p)
         if (p->t->kind == TOKEN_END || !starts_primary(p->t + 1))
             return also_at_end(p, syntax_error(p, "mismatched", START LITERALS));
         syntax_error(p, "extraneous", START LITERALS);
-        return cel_node_new(p->c, NODE_LITERAL, p->t->at);
+        p->failed = false; /* without that token the rest may be right */
+        advance(p);
     }
     uint32_t at = p->t->at;
     switch (p->t->kind) {
@@ -379,7 +408,10 @@ static struct node *parse_primary(struct parser *p)
     if (accept(p, ".")) {
         if (p->t->kind == TOKEN_IDENT)
             return parse_name(p, true, at);
-        return syntax_error(p, "mismatched", "IDENTIFIER");
+        if (p->t->kind != TOKEN_END)
+            return syntax_error(p, "mismatched", "IDENTIFIER");
+        cel_issue_add(p->c, p->t->at, "Syntax error: no viable alternative at input '.'");
+        return fail(p);
     }
     return syntax_error(p, "mismatched", START LITERALS);
 }
@@ -393,7 +425,12 @@ static struct node *parse_selection(struct parser *p, struct node *operand, uint
         (str_is(t->text, "true") || str_is(t->text, "false") || str_is(t->text, "null")))
         return syntax_error(p, "mismatched", "IDENTIFIER");
     if (t->kind != TOKEN_IDENT && t->kind != TOKEN_ESCAPED) {
-        if (t->kind == TOKEN_END && !optional)
+        if (t->kind == TOKEN_END && optional) {
+            syntax_error(p, "mismatched", "{IDENTIFIER, ESC_IDENTIFIER}");
+            cel_issue_add(p->c, t->at, "unsupported ident kind");
+            return fail(p);
+        }
+        if (t->kind == TOKEN_END)
             cel_issue_add(p->c, t->at, "Syntax error: no viable alternative at input '.'");
         else
             cel_issue_add(p->c, t->at, "Syntax error: no viable alternative at input '.%s%.*s'",
@@ -459,6 +496,10 @@ static struct node *parse_unary(struct parser *p)
     }
     while (accept(p, negate ? "-" : "!"))
         signs++;
+    if (p->t->kind == TOKEN_END && not )
+        return syntax_error(p, "extraneous", START LITERALS);
+    if (p->t->kind == TOKEN_END)
+        cel_issue_add(p->c, p->t->at, "Syntax error: no viable alternative at input '-'");
     struct node *n = parse_primary(p);
     if (!p->failed)
         n = parse_suffixes(p, n);
@@ -578,8 +619,8 @@ static struct node *parse_expr(struct parser *p)
         uint32_t at = p->t->at;
         advance(p);
         struct node *yes = parse_or(p);
-        if (!p->failed && !accept(p, ":"))
-            syntax_error(p, "mismatched", "':'");
+        if (!p->failed)
+            expect_colon(p);
         struct node *args[] = {n, yes, p->failed ? yes : parse_expr(p)};
         n = cel_node_call(p->c, at, STR("_?_:_"), 3, args);
     }
