@@ -29,8 +29,9 @@ static enum call_next reply_hashed(struct call *c, struct buf *b)
 static bool wants_proto(const struct call *c)
 {
     struct str accept = c->request ? http_request_header(c->request, "accept") : (struct str){0};
-    return str_find(accept, STR(OPENAPI_PROTO_TYPE)) >= 0 &&
-           str_find(accept, STR("application/json")) != 0;
+    return (str_find(accept, STR(OPENAPI_PROTO_TYPE)) >= 0 ||
+            str_find(accept, STR(OPENAPI_PROTO_ASKED)) >= 0) &&
+           !str_starts(accept, STR("application/json"));
 }
 
 static enum call_next serve_v2(struct call *c, struct buf *b)
