@@ -133,7 +133,7 @@ static void remove_file(const char *dir, const char *name)
     buf_done(&path);
 }
 
-int etcd_dir_prepare(const char *dir, struct err *err)
+int etcd_dir_check(const char *dir, struct err *err)
 {
     char boot[64];
     if (read_boot_id(boot, err))
@@ -141,13 +141,24 @@ int etcd_dir_prepare(const char *dir, struct err *err)
     struct buf path = {0}, then = {0};
     struct err missing;
     buf_printf(&path, "%s/boot", dir);
-    int rc = file_read(buf_z(&path), 64, &then, &missing);
-    if (!rc && !str_is(buf_str(&then), boot)) {
+    if (file_read(buf_z(&path), 64, &then, &missing) == 0 && !str_is(buf_str(&then), boot)) {
         remove_file(dir, "data.mdb");
         remove_file(dir, "lock.mdb");
+        remove_file(dir, "boot");
     }
-    rc = file_write(buf_z(&path), str_of(boot), 0600, err);
     buf_done(&then);
+    buf_done(&path);
+    return 0;
+}
+
+int etcd_dir_mark(const char *dir, struct err *err)
+{
+    char boot[64];
+    if (read_boot_id(boot, err))
+        return -1;
+    struct buf path = {0};
+    buf_printf(&path, "%s/boot", dir);
+    int rc = file_write(buf_z(&path), str_of(boot), 0600, err);
     buf_done(&path);
     return rc;
 }

@@ -127,8 +127,10 @@ struct etcd {
 /* --- etcd.c --- */
 int etcd_new(struct store *s, struct etcd **ret, struct err *err);
 void *etcd_thread(void *s);
-/* A folder for a picture: one that may be damaged is emptied. */
-int etcd_dir_prepare(const char *dir, struct err *err);
+/* Empties a picture's folder when it may be damaged. */
+int etcd_dir_check(const char *dir, struct err *err);
+/* From now on the folder is a picture that is being written. */
+int etcd_dir_mark(const char *dir, struct err *err);
 int etcd_wait_open(struct store *s, struct err *err);
 void etcd_wake(struct store *s); /* with the queue_lock */
 void etcd_free(struct etcd *e);

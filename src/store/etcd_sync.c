@@ -83,17 +83,11 @@ int etcd_picture_check(struct etcd *e, const struct etcd_header *h, bool *ret_us
     int rc = mdb_txn_begin(e->s->env, NULL, MDB_RDONLY, &txn);
     if (rc)
         return store_mdb_err(err, rc, "the picture of etcd");
-    rc = origin_read(e, txn, &origin, &prefix);
+    rc = origin_read(e, txn, &origin, &prefix); /* MDB_NOTFOUND: an empty folder */
     *ret_usable = !rc && origin.cluster_id == h->cluster_id && str_is(prefix, e->prefix) &&
                   h->revision >= etcd_picture(e);
     mdb_txn_abort(txn);
-    if (rc == MDB_NOTFOUND)
-        return etcd_picture(e) <= 1 ? 0
-                                    : err_bad(err,
-                                              "store: %s holds a store of its own; `tutti store "
-                                              "migrate` copies it to etcd",
-                                              e->s->config.dir);
-    return rc ? store_mdb_err(err, rc, "the picture of etcd") : 0;
+    return rc && rc != MDB_NOTFOUND ? store_mdb_err(err, rc, "the picture of etcd") : 0;
 }
 
 /* --- the life of a sync --- */

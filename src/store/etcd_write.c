@@ -57,7 +57,6 @@ static void finish(struct pending *p)
         bytes_unref(p->first_value);
     }
     uint64_t number = p->number + ETCD_IN_FLIGHT;
-    grpc_cancel(p->call);
     list_del(&p->link);
     *p = (struct pending){.e = e, .number = number};
     list_init(&p->link);

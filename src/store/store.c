@@ -103,12 +103,17 @@ static int check_kind(struct store *s, struct err *err)
         return store_mdb_err(err, rc, s->config.dir);
     rc = mdb_get(txn, s->meta, &key, &data);
     mdb_txn_abort(txn);
-    if (rc == 0 && !s->config.etcd_endpoints && !s->config.read_only)
+    const struct store_config *config = &s->config;
+    if (rc == 0 && !config->etcd_endpoints && !config->read_only)
         return err_bad(
             err,
             "store: %s is a picture of what an etcd cluster holds; `tutti store migrate` "
             "copies it to a store of its own",
-            s->config.dir);
+            config->dir);
+    if (rc == MDB_NOTFOUND && config->etcd_endpoints && s->state.revision > 1)
+        return err_bad(
+            err, "store: %s holds a store of its own; `tutti store migrate` copies it to etcd",
+            config->dir);
     return 0;
 }
 
@@ -117,7 +122,7 @@ static int open_env(struct store *s, struct err *err)
     const struct store_config *config = &s->config;
     if (!config->read_only && take_lock(s, err))
         return -1;
-    if (config->etcd_endpoints && etcd_dir_prepare(config->dir, err))
+    if (config->etcd_endpoints && etcd_dir_check(config->dir, err))
         return -1;
     int rc, dead;
     if ((rc = mdb_env_create(&s->env)) || (rc = mdb_env_set_maxdbs(s->env, 4)) ||
@@ -126,7 +131,7 @@ static int open_env(struct store *s, struct err *err)
         (rc = mdb_env_open(s->env, config->dir, env_flags(config), 0600)) ||
         (rc = mdb_reader_check(s->env, &dead)) || (rc = open_databases(s)))
         return store_mdb_err(err, rc, s->config.dir);
-    if (check_kind(s, err))
+    if (check_kind(s, err) || (config->etcd_endpoints && etcd_dir_mark(config->dir, err)))
         return -1;
     resident_init(s);
     return config->no_sync || config->read_only ? 0 : sync_dir(config->dir, err);

@@ -242,6 +242,26 @@ TEST(a_picture_of_another_cluster_is_not_used)
     file_remove_tree(dir, &err);
 }
 
+TEST(a_picture_that_the_machine_may_have_damaged_is_made_again)
+{
+    start(1);
+    const char *dir = dir_of("a");
+    struct store *s = open_at(dir, cluster.endpoints);
+    put(s, "k", "x");
+    put(s, "k", "y");
+    store_close(s);
+    struct err err;
+    struct buf path = {0};
+    buf_printf(&path, "%s/boot", dir);
+    CHECK_INT(access(buf_z(&path), F_OK), -1); /* it was closed in order */
+    CHECK_OK(file_write(buf_z(&path), STR("another boot"), 0600, &err), &err);
+    buf_done(&path);
+    s = open_at(dir, cluster.endpoints);
+    CHECK_STR(str_of(listing(s, 0, "", "")), "k=y@3 ");
+    CHECK_STR(str_of(listing(s, 2, "", "")), "410");
+    store_close(s);
+}
+
 TEST(a_folder_is_a_store_of_its_own_or_a_picture)
 {
     start(1);
