@@ -179,6 +179,7 @@ struct tmpl_set {
     struct tmpl_set *parent;
     struct map templates; /* by name; a tmpl without root hides the parent's */
     struct map funcs;     /* const struct func, by name */
+    struct map files;     /* struct parsed, by the hash of the text; only in a root set */
     struct map texts;     /* what `tpl` has parsed, by text: overlays; only in a root set */
     struct tmpl *first;   /* of such an overlay: the text's own template */
 };

@@ -151,6 +151,26 @@ TEST(template_blank_definition_replaces_nothing)
     fixture_done(&f);
 }
 
+TEST(template_same_text_in_two_files_keeps_both_names)
+{
+    struct fixture f;
+    fixture_init(&f);
+    struct str text =
+        STR("{{ define \"n\" }}{{ .nope.x }}{{ end }}{{ if .x }}{{ .nope.y }}{{ end }}");
+    CHECK(parse(&f, "a", text) == 0);
+    CHECK(parse(&f, "b", text) == 0);
+    CHECK(execute(&f, "a", NULL) < 0);
+    CHECK_STR(f.error, "template: a:1:57: executing \"a\" at <.nope.y>: nil pointer evaluating "
+                       "interface {}.y");
+    CHECK(execute(&f, "b", NULL) < 0);
+    CHECK_STR(f.error, "template: b:1:57: executing \"b\" at <.nope.y>: nil pointer evaluating "
+                       "interface {}.y");
+    CHECK(execute(&f, "n", NULL) < 0);
+    CHECK_STR(f.error, "template: b:1:24: executing \"n\" at <.nope.x>: nil pointer evaluating "
+                       "interface {}.x");
+    fixture_done(&f);
+}
+
 TEST(template_overlay_leaves_the_parent_alone)
 {
     struct fixture f;
