@@ -4,6 +4,7 @@
 
 #include "api/core.h"
 #include "api/crd.h"
+#include "api/gzip.h"
 
 struct call *call_new(struct api *api)
 {
@@ -308,6 +309,7 @@ static enum call_next run(struct call *c, struct str path, struct str query)
 static void answer(struct call *c)
 {
     call_end(c);
+    answer_encode(c);
     metrics_count(c);
     if (c->done) {
         c->done(c);
@@ -408,6 +410,7 @@ void api_http_handler(void *arg, struct http_exchange *x, const struct http_requ
     c->body = r->body;
     c->content_type = arena_dup(&c->arena, http_request_header(r, "content-type"));
     c->accept = arena_dup(&c->arena, http_request_header(r, "accept"));
+    c->gzip = gzip_accepted(http_request_header(r, "accept-encoding"));
     c->agent = arena_dup(&c->arena, http_request_header(r, "user-agent"));
     c->route.path = arena_dup(&c->arena, r->path);
     c->key = arena_dup(&c->arena, r->query);

@@ -59,7 +59,8 @@ struct call {
     struct route route;
     const struct kind *kind;
     enum call_form form;
-    bool yaml, include_object, include_none;
+    bool yaml, proto, include_object, include_none;
+    bool gzip; /* the client takes long answers compressed */
     struct call_options options;
     val *warnings;
 
@@ -124,6 +125,8 @@ int fail_method(struct call *c, struct err *err);
 
 /* --- negotiation and bodies (negotiate.c, body.c) --- */
 int negotiate_accept(struct call *c, struct err *err);
+/* Whether errors must be protobuf too: the client accepts nothing else. */
+bool negotiate_error_proto(struct call *c);
 int options_parse(struct call *c, struct err *err);
 /* The request's object of a kind: decoded, checked against the schema, defaulted. */
 int body_decode(struct call *c, const struct schema *s, struct str api_version, struct str kind,

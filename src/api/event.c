@@ -1,5 +1,6 @@
 #include "api/event.h"
 
+#include "api/proto.h"
 #include "api/raw.h"
 
 const char *const watch_type_names[] = {"ADDED", "MODIFIED", "DELETED"};
@@ -9,7 +10,7 @@ struct parsed {
     val *obj;
 };
 
-enum { FRAME_FORMS = 2 };
+enum { FRAME_FORMS = 4 }; /* objects or their metadata, in JSON or protobuf */
 
 struct view {
     _Atomic(struct bytes *) frames[WATCH_NONE][FRAME_FORMS];
@@ -95,8 +96,10 @@ void event_object(const struct store_event *e, enum watch_type type, struct buf 
         buf_put(b, bytes_str(e->value));
 }
 
-struct bytes *frame_new(const char *type, struct str object)
+struct bytes *frame_new(const char *type, struct str object, bool proto)
 {
+    if (proto)
+        return proto_frame(type, object);
     struct str head = STR("{\"type\":\""), middle = STR("\",\"object\":"), t = str_of(type);
     char *p;
     struct bytes *b = bytes_new_uninit(head.n + t.n + middle.n + object.n + 2, &p);
@@ -108,10 +111,11 @@ struct bytes *frame_new(const char *type, struct str object)
     return b;
 }
 
-struct bytes *event_frame(struct store_event *e, enum watch_type type, enum call_form form)
+struct bytes *event_frame(struct store_event *e, enum watch_type type, enum call_form form,
+                          bool proto)
 {
     struct view *v = view_of(e);
-    _Atomic(struct bytes *) *place = &v->frames[type][form == FORM_METADATA];
+    _Atomic(struct bytes *) *place = &v->frames[type][(form == FORM_METADATA) + 2 * proto];
     struct bytes *have = atomic_load(place);
     if (have)
         return bytes_ref(have);
@@ -120,10 +124,10 @@ struct bytes *event_frame(struct store_event *e, enum watch_type type, enum call
     if (form == FORM_METADATA)
         metadata_only(buf_str(&object), &meta);
     struct bytes *frame =
-        frame_new(watch_type_names[type], buf_str(form == FORM_METADATA ? &meta : &object));
+        frame_new(watch_type_names[type], buf_str(form == FORM_METADATA ? &meta : &object), proto);
     buf_done(&object);
     buf_done(&meta);
-    if (atomic_compare_exchange_strong(place, &have, frame))
+    if (!frame || atomic_compare_exchange_strong(place, &have, frame))
         return bytes_ref(frame);
     bytes_unref(frame);
     return bytes_ref(have);

@@ -1,7 +1,12 @@
 #include "api/core.h"
+#include "api/gzip.h"
 #include "api/list.h"
 
-enum { CHUNK = 64 * 1024, HIGH_WATER = 1024 * 1024 };
+enum {
+    CHUNK = 64 * 1024,
+    HIGH_WATER = 1024 * 1024,
+    TURN = 1024 * 1024, /* JSON that is compressed before others get their turn */
+};
 
 struct stream {
     struct call *c;
@@ -10,6 +15,8 @@ struct stream {
     int64_t revision;
     struct buf next; /* the key to go on with, when the reader was slow */
     struct buf chunk;
+    struct gzip *gzip; /* NULL: sent as it is */
+    size_t turn;       /* bytes compressed in this turn */
     bool started, comma;
 };
 
@@ -17,31 +24,68 @@ static void stream_free(struct stream *s)
 {
     buf_done(&s->next);
     buf_done(&s->chunk);
+    gzip_free(s->gzip);
     call_free(s->c);
     free(s);
 }
 
-/* The bytes that wait for the reader. */
-static size_t flush(struct stream *s)
+static void start(struct stream *s)
 {
     static const struct http_header headers[] = {
         {STR_INIT("content-type"), STR_INIT("application/json")},
-        {STR_INIT("cache-control"), STR_INIT("no-cache, private")}};
-    if (!s->started)
-        http_start(s->x, 200, headers, ARRAY_LEN(headers));
+        {STR_INIT("cache-control"), STR_INIT("no-cache, private")},
+        {STR_INIT("content-encoding"), STR_INIT("gzip")},
+        {STR_INIT("vary"), STR_INIT("Accept-Encoding")}};
     s->started = true;
-    struct bytes *b = bytes_new(buf_str(&s->chunk));
+    if (s->c->gzip)
+        s->gzip = gzip_new();
+    http_start(s->x, 200, headers, s->gzip ? 4 : 2);
+}
+
+/* The bytes that wait for the reader. */
+static size_t send(struct stream *s, struct str text)
+{
+    struct bytes *b = bytes_new(text);
     size_t waiting = http_write(s->x, b);
     bytes_unref(b);
+    return waiting;
+}
+
+/* What is compressed at a turn's end goes out whole: the next turn begins when it is sent. */
+static size_t flush_gzip(struct stream *s, bool end)
+{
+    struct buf out = {0};
+    s->turn += s->chunk.n;
+    bool pause = s->turn >= TURN;
+    gzip_put(s->gzip, buf_str(&s->chunk), end ? GZIP_END : pause ? GZIP_SYNC : GZIP_MORE, &out);
+    size_t waiting = out.n ? send(s, buf_str(&out)) : 0;
+    buf_done(&out);
+    if (!pause)
+        return waiting;
+    s->turn = 0;
+    return HIGH_WATER + 1;
+}
+
+static size_t flush(struct stream *s, bool end)
+{
+    if (!s->started)
+        start(s);
+    size_t waiting = s->gzip ? flush_gzip(s, end) : send(s, buf_str(&s->chunk));
     buf_clear(&s->chunk);
     return waiting;
+}
+
+/* A compressed answer begins with as much as decides that it is compressed. */
+static bool is_full(const struct stream *s)
+{
+    return s->chunk.n > (s->c->gzip && !s->started ? (size_t)GZIP_MIN : (size_t)CHUNK);
 }
 
 /* true: the end of the list was reached. */
 static bool produce(struct stream *s, struct store_snap *snap)
 {
-    struct str start = s->next.n ? buf_str(&s->next) : s->plan.start;
-    struct store_iter *it = store_range(snap, start, s->plan.end);
+    struct str start_at = s->next.n ? buf_str(&s->next) : s->plan.start;
+    struct store_iter *it = store_range(snap, start_at, s->plan.end);
     struct store_kv kv;
     bool more;
     while ((more = store_next(it, &kv))) {
@@ -51,7 +95,7 @@ static bool produce(struct stream *s, struct store_snap *snap)
             buf_putc(&s->chunk, ',');
         s->comma = true;
         list_put_item(s->c, kv.value, &s->chunk);
-        if (s->chunk.n < CHUNK || flush(s) <= HIGH_WATER)
+        if (!is_full(s) || flush(s, false) <= HIGH_WATER)
             continue;
         buf_clear(&s->next);
         buf_put(&s->next, kv.key);
@@ -64,7 +108,7 @@ static bool produce(struct stream *s, struct store_snap *snap)
 
 static void finish(struct stream *s)
 {
-    flush(s);
+    flush(s, true);
     http_end(s->x);
     stream_free(s);
 }

@@ -1,19 +1,43 @@
 /* Which form of an answer the client wants, and what its query's options say
- * (k8s.io/apiserver/pkg/endpoints/handlers/negotiation). Whoever accepts protobuf gets JSON: every
- * client that asks for protobuf reads the answer's content type. */
-#include "api/call.h"
+ * (k8s.io/apiserver/pkg/endpoints/handlers/negotiation). Whoever accepts protobuf and JSON gets
+ * JSON, which is what is stored: every client reads the answer's content type. */
+#include <stdlib.h>
 
-struct media {
-    struct str type, as, group, version;
-    bool refused; /* q=0 */
+#include "api/call.h"
+#include "api/proto.h"
+
+enum media_type { MEDIA_JSON, MEDIA_YAML, MEDIA_PROTO, MEDIA_OTHER };
+
+struct media { /* one clause of an Accept header */
+    enum media_type type;
+    struct str as, group, version;
+    double q;
+    bool wild, stream; /* stream: something else than a watch */
 };
 
-static struct media parse_media(struct str range)
+static enum media_type media_type(struct str name, bool *ret_wild)
 {
-    struct media m = {0};
+    *ret_wild = str_is(name, "*/*") || str_is(name, "application/*");
+    if (*ret_wild || str_is(name, "application/json"))
+        return MEDIA_JSON;
+    if (str_is(name, "application/yaml"))
+        return MEDIA_YAML;
+    return str_is(name, PROTO_TYPE) ? MEDIA_PROTO : MEDIA_OTHER;
+}
+
+static double quality(struct arena *a, struct str text)
+{
+    char *end, *z = arena_z(a, text);
+    double q = strtod(z, &end);
+    return end == z || q < 0 || q > 1 ? 1 : q;
+}
+
+static struct media parse_media(struct arena *a, struct str range)
+{
+    struct media m = {.q = 1};
     struct str param, key, value;
     str_next(&range, ';', &param);
-    m.type = str_trim(param);
+    m.type = media_type(str_trim(param), &m.wild);
     while (str_next(&range, ';', &param)) {
         str_cut(str_trim(param), '=', &key, &value);
         if (str_is(key, "as"))
@@ -23,52 +47,99 @@ static struct media parse_media(struct str range)
         else if (str_is(key, "v"))
             m.version = value;
         else if (str_is(key, "q"))
-            m.refused = str_is(value, "0") || str_is(value, "0.0");
+            m.q = quality(a, value);
+        else if (str_is(key, "stream"))
+            m.stream = value.n && !str_is(value, "watch");
     }
     return m;
 }
 
-static bool take_form(struct call *c, const struct media *m)
+static bool form_of(const struct call *c, const struct media *m, enum call_form *ret)
 {
     bool list = strcmp(c->route.verb, "list") == 0;
+    *ret = FORM_OBJECT;
     if (!m->as.n)
-        c->form = FORM_OBJECT;
-    else if (!str_is(m->group, "meta.k8s.io") ||
-             !(str_is(m->version, "v1") || str_is(m->version, "v1beta1")))
+        return true;
+    if (!str_is(m->group, "meta.k8s.io") ||
+        !(str_is(m->version, "v1") || str_is(m->version, "v1beta1")))
         return false;
-    else if (str_is(m->as, "Table"))
-        c->form = FORM_TABLE;
-    else if (str_is(m->as, list ? "PartialObjectMetadataList" : "PartialObjectMetadata"))
-        c->form = FORM_METADATA;
-    else
+    *ret = FORM_TABLE;
+    if (str_is(m->as, "Table"))
+        return m->type != MEDIA_PROTO;
+    *ret = FORM_METADATA;
+    return str_is(m->as, list ? "PartialObjectMetadataList" : "PartialObjectMetadata");
+}
+
+/* Whether the server can answer so. */
+static bool acceptable(const struct call *c, const struct media *m, enum call_form *ret_form)
+{
+    bool watch = strcmp(c->route.verb, "watch") == 0;
+    if (m->type == MEDIA_OTHER || m->q == 0 || m->stream || !form_of(c, m, ret_form))
         return false;
-    return true;
+    if (m->type == MEDIA_PROTO && *ret_form == FORM_OBJECT && c->kind && !proto_serves(c->kind))
+        return false;
+    return m->type != MEDIA_YAML || !watch;
+}
+
+/* By quality, then the order in the header; patterns come last. */
+static bool better(const struct media *a, const struct media *b)
+{
+    return a->q > b->q || (a->q == b->q && b->wild && !a->wild);
+}
+
+static bool accepts_json(struct call *c, enum call_form form)
+{
+    struct str rest = c->accept, range;
+    while (str_next(&rest, ',', &range)) {
+        struct media m = parse_media(&c->arena, range);
+        enum call_form other;
+        if (m.type == MEDIA_JSON && acceptable(c, &m, &other) && other == form)
+            return true;
+    }
+    return false;
 }
 
 int negotiate_accept(struct call *c, struct err *err)
 {
     struct str rest = c->accept, range;
+    struct media best = {0};
+    bool found = false;
+    enum call_form form;
     c->form = FORM_OBJECT;
-    c->yaml = false;
+    c->yaml = c->proto = false;
     if (!str_trim(rest).n)
         return 0;
     while (str_next(&rest, ',', &range)) {
-        struct media m = parse_media(range);
-        bool yaml = str_is(m.type, "application/yaml");
-        bool known = yaml || str_is(m.type, "application/json") || str_is(m.type, "*/*") ||
-                     str_is(m.type, "application/*") ||
-                     str_is(m.type, "application/vnd.kubernetes.protobuf");
-        if (!known || m.refused || !take_form(c, &m))
+        struct media m = parse_media(&c->arena, range);
+        if (!acceptable(c, &m, &form) || (found && !better(&m, &best)))
             continue;
-        c->yaml = yaml && c->form == FORM_OBJECT;
-        struct str include = url_query_get(&c->route.query, "includeObject");
-        c->include_object = str_is(include, "Object");
-        c->include_none = str_is(include, "None");
-        return 0;
+        best = m;
+        c->form = form;
+        found = true;
     }
-    return err_set(err, 406, "NotAcceptable",
-                   "only the following media types are accepted: application/json, "
-                   "application/yaml, application/vnd.kubernetes.protobuf");
+    if (!found)
+        return err_set(err, 406, "NotAcceptable",
+                       "only the following media types are accepted: application/json, "
+                       "application/yaml, application/vnd.kubernetes.protobuf");
+    c->yaml = best.type == MEDIA_YAML && c->form == FORM_OBJECT;
+    c->proto = best.type == MEDIA_PROTO && !accepts_json(c, c->form);
+    struct str include = url_query_get(&c->route.query, "includeObject");
+    c->include_object = str_is(include, "Object");
+    c->include_none = str_is(include, "None");
+    return 0;
+}
+
+bool negotiate_error_proto(struct call *c)
+{
+    struct str rest = c->accept, range;
+    bool proto = false;
+    while (str_next(&rest, ',', &range)) {
+        struct media m = parse_media(&c->arena, range);
+        if (m.type != MEDIA_PROTO && m.type != MEDIA_OTHER)
+            return false;
+        proto |= m.type == MEDIA_PROTO;
+    }
+    return proto;
 }
 
 /* An option outside its set of values is an Invalid options object, as CreateOptions. */

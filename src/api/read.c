@@ -3,6 +3,7 @@
 #include "api/call.h"
 #include "api/core.h"
 #include "api/list.h"
+#include "api/proto.h"
 #include "api/raw.h"
 #include "api/token64.h"
 
@@ -184,10 +185,23 @@ struct page {
     bool more;
 };
 
+static int put_proto(struct call *c, struct page *page, struct str json, struct err *err)
+{
+    if (c->form == FORM_OBJECT)
+        return proto_put_item(json, &page->items, err);
+    struct buf meta = {0};
+    metadata_only(json, &meta);
+    int rc = proto_put_item(buf_str(&meta), &page->items, err);
+    buf_done(&meta);
+    return rc;
+}
+
 static int put_one(struct call *c, struct page *page, struct str json, struct err *err)
 {
     if (c->form == FORM_TABLE)
         return table_row(&page->table, json, err);
+    if (c->proto)
+        return put_proto(c, page, json, err);
     if (page->count)
         buf_putc(&page->items, ',');
     list_put_item(c, json, &page->items);
@@ -263,10 +277,30 @@ static enum call_next reply_expired(struct call *c, const struct list_plan *p,
     return CALL_DONE;
 }
 
+static enum call_next reply_proto(struct call *c, struct str meta, const struct page *page)
+{
+    struct buf head = {0}, b = {0};
+    struct err err;
+    list_put_head(c, meta, &head);
+    buf_puts(&head, "]}");
+    c->reply_type = PROTO_TYPE;
+    enum call_next next = proto_put_list(buf_str(&head), buf_str(&page->items), &b, &err) == 0
+                              ? call_reply(c, 200, bytes_new(buf_str(&b)))
+                              : call_fail(c, &err);
+    buf_done(&head);
+    buf_done(&b);
+    return next;
+}
+
 static enum call_next reply_list(struct call *c, const struct list_plan *p, struct page *page)
 {
     struct buf b = {0}, meta = {0};
     put_list_meta(c, p, page, &meta);
+    if (c->proto) {
+        enum call_next next = reply_proto(c, buf_str(&meta), page);
+        buf_done(&meta);
+        return next;
+    }
     if (c->form == FORM_TABLE) {
         struct table t;
         table_begin(&t, c, c->kind, &b, buf_str(&meta));
@@ -300,7 +334,7 @@ enum call_next handle_list(struct call *c)
         return reply_expired(c, &p, &err);
     }
     call_fill_ctx(c, &c->ctx, c->snap);
-    if (c->x && !p.limit && !c->yaml && c->form != FORM_TABLE)
+    if (c->x && !p.limit && !c->yaml && !c->proto && c->form != FORM_TABLE)
         return list_stream(c, &p);
     page.table = (struct table){.c = c, .k = c->kind, .out = &page.items, .ctx = c->ctx};
     enum call_next next =

@@ -2,6 +2,7 @@
  * (k8s.io/apiserver/pkg/endpoints/handlers/watch.go, pkg/storage/cacher). */
 #include "api/core.h"
 #include "api/hub.h"
+#include "api/proto.h"
 #include "api/raw.h"
 
 enum {
@@ -49,7 +50,7 @@ static struct bytes *table_frame(struct watcher *w, const char *type, struct str
     struct err err;
     struct bytes *frame = NULL;
     if (table_single(w->call, w->call->kind, object, !w->columns_sent, &b, &err) == 0)
-        frame = frame_new(type, buf_str(&b));
+        frame = frame_new(type, buf_str(&b), false);
     w->columns_sent = true;
     buf_done(&b);
     return frame;
@@ -59,12 +60,12 @@ static struct bytes *table_frame(struct watcher *w, const char *type, struct str
 static struct bytes *object_frame(struct watcher *w, const char *type, struct str object)
 {
     if (w->call->form == FORM_OBJECT)
-        return frame_new(type, object);
+        return frame_new(type, object, w->call->proto);
     if (w->call->form == FORM_TABLE)
         return table_frame(w, type, object);
     struct buf b = {0};
     metadata_only(object, &b);
-    struct bytes *frame = frame_new(type, buf_str(&b));
+    struct bytes *frame = frame_new(type, buf_str(&b), w->call->proto);
     buf_done(&b);
     return frame;
 }
@@ -83,7 +84,7 @@ bool watcher_event(struct watcher *w, struct store_event *e)
         frame = table_frame(w, watch_type_names[type], buf_str(&b));
         buf_done(&b);
     } else {
-        frame = event_frame(e, type, w->call->form);
+        frame = event_frame(e, type, w->call->form, w->call->proto);
     }
     return !frame || send(w, frame);
 }
@@ -104,9 +105,9 @@ bool watcher_bookmark(struct watcher *w, int64_t revision, bool initial_end)
         buf_puts(&b, ",\"columnDefinitions\":null,\"rows\":[]");
     buf_putc(&b, '}');
     w->bookmark_ms = loop_now_ms(w->call->at->loop);
-    struct bytes *frame = frame_new("BOOKMARK", buf_str(&b));
+    struct bytes *frame = frame_new("BOOKMARK", buf_str(&b), w->call->proto);
     buf_done(&b);
-    return send(w, frame);
+    return !frame || send(w, frame);
 }
 
 static void on_timeout(struct loop_timer *t)
@@ -177,10 +178,10 @@ static void send_error(struct watcher *w, const struct err *why)
     w->call->details = none;
     w->call->details.none = true;
     status_write(w->call, &err, &b);
-    struct bytes *frame = frame_new("ERROR", str_head(buf_str(&b), b.n - 1));
+    struct bytes *frame = frame_new("ERROR", str_head(buf_str(&b), b.n - 1), w->call->proto);
     buf_done(&b);
     w->bound = SIZE_MAX;
-    if (send(w, frame))
+    if (!frame || send(w, frame))
         watcher_end(w);
 }
 
@@ -257,7 +258,8 @@ static void http_sink_start(void *arg, struct watcher *w)
 {
     struct http_sink *s = arg;
     s->w = w;
-    struct http_header headers[] = {{STR("content-type"), STR("application/json")},
+    struct str type = w->call->proto ? STR(PROTO_TYPE ";stream=watch") : STR("application/json");
+    struct http_header headers[] = {{STR("content-type"), type},
                                     {STR("cache-control"), STR("no-cache, private")}};
     http_start(s->x, 200, headers, ARRAY_LEN(headers));
 }

@@ -1,6 +1,7 @@
 /* The server behind real connections: certificates, ETags, long lists, watches, and what it relays
  * to an agent. Everything runs on one loop; each test asks and waits for what it needs. */
 #include <stdlib.h>
+#include <zlib.h>
 
 #include "api/raw.h"
 #include "base/file.h"
@@ -263,6 +264,87 @@ TEST(long_lists_reach_slow_readers_whole)
     CHECK(str_ends(buf_str(&a.body), STR("\"}}]}")));
     buf_done(&a.body);
     buf_done(&body);
+    tear_down(&w);
+}
+
+static void unzip(struct str packed, struct buf *b)
+{
+    z_stream z = {.next_in = (Bytef *)packed.p, .avail_in = (uInt)packed.n};
+    int rc = inflateInit2(&z, 15 + 16);
+    while (rc == Z_OK) {
+        z.next_out = (Bytef *)buf_reserve(b, 65536);
+        z.avail_out = 65536;
+        rc = inflate(&z, Z_NO_FLUSH);
+        b->n += 65536 - z.avail_out;
+    }
+    inflateEnd(&z);
+    CHECK_INT(rc, Z_STREAM_END);
+}
+
+TEST(long_answers_are_compressed_for_those_who_ask)
+{
+    struct http_header gzip = {STR("accept-encoding"), STR("deflate, gzip")};
+    struct world_under_test w;
+    struct buf plain = {0}, big = {0};
+    set_up(&w);
+    buf_puts(&big, "{\"metadata\":{\"name\":\"big\"},\"data\":{\"k\":\"");
+    for (int i = 0; i < 200000; i++)
+        buf_putc(&big, (char)('a' + i % 23));
+    buf_puts(&big, "\"}}");
+    struct ask create = {"POST", "/api/v1/namespaces/default/configmaps", NULL, JSON, buf_z(&big),
+                         NULL};
+    for (int i = 0; i < 8; i++) {
+        struct answer made = server_ask(&w.server, &create);
+        CHECK_INT(made.status, 201);
+        bytes_unref(made.body);
+        big.p[strlen("{\"metadata\":{\"name\":\"b")] = (char)('a' + i);
+    }
+    static const struct {
+        const char *path;
+        bool packed;
+    } paths[] = {{"/api/v1/configmaps", true},
+                 {"/api/v1/configmaps?limit=5", true},
+                 {"/api/v1/namespaces/default/configmaps/big", true},
+                 {"/api/v1/namespaces", false}};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        struct asked raw = {0}, packed = {0};
+        ask(&w, &raw, paths[i].path, NULL, 0);
+        ask(&w, &packed, paths[i].path, &gzip, 1);
+        CHECK_INT(packed.status, 200);
+        if (paths[i].packed) {
+            CHECK(packed.body.n * 20 < raw.body.n);
+            buf_clear(&plain);
+            unzip(buf_str(&packed.body), &plain);
+        } else {
+            buf_clear(&plain);
+            buf_put(&plain, buf_str(&packed.body));
+        }
+        CHECK_INT(plain.n, raw.body.n);
+        CHECK(memcmp(plain.p, raw.body.p, plain.n) == 0);
+        buf_done(&raw.body);
+        buf_done(&packed.body);
+    }
+    buf_done(&plain);
+    buf_done(&big);
+    tear_down(&w);
+}
+
+TEST(watches_in_protobuf)
+{
+    struct http_header accept = {STR("accept"), STR("application/vnd.kubernetes.protobuf")};
+    struct world_under_test w;
+    set_up(&w);
+    struct asked a = {.until = "kube-system"};
+    ask(&w, &a, "/api/v1/namespaces?watch=true", &accept, 1);
+    CHECK_INT(a.status, 200);
+    CHECK(a.body.n > 10);
+    size_t n = (size_t)(unsigned char)a.body.p[2] << 8 | (unsigned char)a.body.p[3];
+    CHECK(a.body.p[0] == 0 && a.body.p[1] == 0 && n > 10 && n + 4 <= a.body.n);
+    CHECK_STR(str_head(str_from(buf_str(&a.body), 4), 7), "\n\x05"
+                                                          "ADDED");
+    CHECK(str_find(buf_str(&a.body), STR("k8s")) > 0);
+    http_call_cancel(a.call);
+    buf_done(&a.body);
     tear_down(&w);
 }
 

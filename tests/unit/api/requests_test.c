@@ -495,3 +495,99 @@ TEST(events_live_for_an_hour)
     CHECK_INT(a.status, 404);
     server_stop(&s);
 }
+
+/* --- protobuf --- */
+#define PROTO "application/vnd.kubernetes.protobuf"
+#define AS_METADATA(kind) PROTO ";as=" kind ";g=meta.k8s.io;v=v1"
+
+static struct answer ask_as(struct server *s, const char *path, const char *query,
+                            const char *accept)
+{
+    struct ask ask = {.method = "GET", .path = path, .query = query, .accept = accept};
+    return server_ask(s, &ask);
+}
+
+/* The JSON that a protobuf answer says. */
+static void decoded(struct answer *a, const char *want_kind, struct buf *ret)
+{
+    struct str version, kind, raw;
+    struct err err;
+    struct doc d;
+    val *v;
+    doc_init(&d);
+    struct str body = bytes_str(a->body);
+    CHECK_OK(schema_proto_type(body, &version, &kind, &raw, &err), &err);
+    CHECK_STR(kind, want_kind);
+    CHECK_OK(schema_decode_proto(schema_of_kind(version, kind), &d, body, &v, &err), &err);
+    buf_clear(ret);
+    val_write_json(v, ret);
+    doc_done(&d);
+    bytes_unref(a->body);
+}
+
+TEST(protobuf_for_those_who_accept_nothing_else)
+{
+    static const struct {
+        const char *path, *query, *accept;
+        int status;
+        const char *kind, *excerpt;
+    } asked[] = {
+        {CM "/a", NULL, PROTO, 200, "ConfigMap", "\"data\":{\"k\":\"v\"}"},
+        {CM, NULL, PROTO, 200, "ConfigMapList", "\"data\":{\"k\":\"v\"}"},
+        {CM, "limit=1", PROTO, 200, "ConfigMapList", "\"remainingItemCount\":1"},
+        {CM, NULL, "text/html, " PROTO ";q=0.5", 200, "ConfigMapList", "\"name\":\"b\""},
+        {CM "/none", NULL, PROTO, 404, "Status", "configmaps \\\"none\\\" not found"},
+        {"/api/v1/none", NULL, PROTO, 404, NULL, "404 page not found"},
+        {CM "/a", NULL, AS_METADATA("PartialObjectMetadata"), 200, "PartialObjectMetadata",
+         "\"name\":\"a\""},
+        {CM, NULL, AS_METADATA("PartialObjectMetadataList"), 200, "PartialObjectMetadataList",
+         "\"name\":\"b\""},
+        {CM, NULL, AS_METADATA("Table"), 406, "Status", "only the following media types"},
+    };
+    struct server s;
+    struct buf json = {0};
+    server_start(&s);
+    EXPECT(&s,
+           {"POST", CM, NULL, JSON, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"v\"}}", 201,
+            NULL},
+           {"POST", CM, NULL, JSON, "{\"metadata\":{\"name\":\"b\"}}", 201, NULL});
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        struct answer a = ask_as(&s, asked[i].path, asked[i].query, asked[i].accept);
+        CHECK_INT(a.status, asked[i].status);
+        if (asked[i].kind) {
+            decoded(&a, asked[i].kind, &json);
+            CHECK(str_find(buf_str(&json), str_of(asked[i].excerpt)) >= 0);
+        } else {
+            CHECK(str_find(bytes_str(a.body), str_of(asked[i].excerpt)) >= 0);
+            bytes_unref(a.body);
+        }
+    }
+    buf_done(&json);
+    server_stop(&s);
+}
+
+TEST(the_best_of_what_a_client_accepts)
+{
+    static const struct {
+        const char *accept, *begin;
+    } asked[] = {
+        {PROTO ",application/json", "{\"kind\":\"ConfigMap\""},
+        {PROTO ",*/*", "{\"kind\":\"ConfigMap\""},
+        {"*/*,application/yaml", "apiVersion: v1\n"},
+        {"application/json;q=0.1,application/yaml;q=0.9", "apiVersion: v1\n"},
+        {"application/yaml;q=0,application/json", "{\"kind\":\"ConfigMap\""},
+        {"application/json;stream=other,application/yaml", "apiVersion: v1\n"},
+        {PROTO ";as=Table;g=meta.k8s.io;v=v1,application/json", "{\"kind\":\"ConfigMap\""},
+        {PROTO ",application/json;as=Table;g=meta.k8s.io;v=v1", "k8s"},
+    };
+    struct server s;
+    server_start(&s);
+    EXPECT(&s, {"POST", CM, NULL, JSON, "{\"metadata\":{\"name\":\"a\"}}", 201, NULL});
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        struct answer a = ask_as(&s, CM "/a", NULL, asked[i].accept);
+        CHECK_INT(a.status, 200);
+        CHECK_STR(str_head(bytes_str(a.body), strlen(asked[i].begin)), asked[i].begin);
+        bytes_unref(a.body);
+    }
+    server_stop(&s);
+}
