@@ -11,7 +11,8 @@
 int64_t func_int64(struct value v);
 double func_float64(struct value v);
 
-/* sprig's strval: text as it is, anything else as %v. Lives in the arena, or where v's text does. */
+/* sprig's strval: text as it is, anything else as %v. Lives in the arena, or where v's text does.
+ */
 struct str func_strval(struct tmpl_exec *x, struct value v);
 /* sprig's empty: nil, zero, or of no length; structs never are. */
 bool func_empty(struct value v);

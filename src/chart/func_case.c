@@ -139,7 +139,15 @@ FN(swapcase)
 
 /* --- words, as xstrings sees them --- */
 
-enum word_kind { WORD_NONE, WORD_NUMBER, WORD_UPPER, WORD_LETTERS, WORD_LINK, WORD_PUNCT, WORD_OTHER };
+enum word_kind {
+    WORD_NONE,
+    WORD_NUMBER,
+    WORD_UPPER,
+    WORD_LETTERS,
+    WORD_LINK,
+    WORD_PUNCT,
+    WORD_OTHER
+};
 
 static bool is_link(uint32_t r)
 {

@@ -174,6 +174,8 @@ static int copy_deep(struct tmpl_exec *x, struct value v, int depth, struct valu
 FN(deep_copy)
 {
     (void)n;
+    if (func_is_nil(args[0]))
+        return tmpl_fail(x, "reflect: call of reflect.Value.Type on zero Value");
     return copy_deep(x, args[0], 0, ret);
 }
 

@@ -21,7 +21,9 @@ static int decimal_from(struct tmpl_exec *x, struct value arg, struct decimal *r
     double f = func_float64(arg);
     if (!isfinite(f))
         return tmpl_fail(x, "Cannot create a Decimal from %s",
-                         isnan(f) ? "NaN" : f > 0 ? "+Inf" : "-Inf");
+                         isnan(f) ? "NaN"
+                         : f > 0  ? "+Inf"
+                                  : "-Inf");
     struct buf b = {0}, digits = {0};
     gofmt_float(&b, f, 'e', -1, 64); /* -d.ddde±dd */
     int exponent = 0, decimals = 0;

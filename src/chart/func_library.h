@@ -21,7 +21,8 @@ extern const struct func func_floats[];  /* addf, divf, … */
 extern const struct func func_dates[];   /* now, date, duration, … */
 extern const struct func func_semvers[]; /* semver, semverCompare */
 extern const struct func func_regexes[];
-extern const struct func func_urls[];      /* urlParse, base, dir, getHostByName, … */
+extern const struct func func_urls[];      /* urlParse, urlJoin, getHostByName */
+extern const struct func func_paths[];     /* base, dir, clean, … */
 extern const struct func func_encodings[]; /* b64enc, sha256sum, … */
 extern const struct func func_cryptos[];   /* bcrypt, derivePassword, randAlpha, … */
 extern const struct func func_certs[];     /* genCA, genPrivateKey, … */

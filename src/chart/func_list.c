@@ -1,5 +1,6 @@
 /* func_list.c: sprig's functions on lists. They take slices of any type and make new ones; none
- * changes its argument. A nil has no type to ask for its kind, which in Go is a nil pointer's use. */
+ * changes its argument. A nil has no type to ask for its kind, which in Go is a nil pointer's use.
+ */
 #include <math.h>
 
 #include "chart/func_arg.h"

@@ -40,7 +40,7 @@ FN(to_float64)
     return 0;
 }
 
-FN(atoi)
+FN(to_atoi)
 {
     int64_t i;
     (void)x, (void)n;
@@ -137,7 +137,10 @@ FN(min)
 static double more(double a, double b)
 {
     if (isinf(a) || isinf(b) || isnan(a) || isnan(b))
-        return a == INFINITY || b == INFINITY ? INFINITY : isnan(a) || isnan(b) ? NAN : a > b ? a : b;
+        return a == INFINITY || b == INFINITY ? INFINITY
+               : isnan(a) || isnan(b)         ? NAN
+               : a > b                        ? a
+                                              : b;
     if (a == 0 && b == 0)
         return signbit(a) ? b : a;
     return a > b ? a : b;
@@ -254,7 +257,7 @@ FN(rand_int)
 const struct func func_maths[] = {
     {"add", add, {&type_any}, &type_int64, .variadic = true},
     {"add1", add1, {&type_any}, &type_int64},
-    {"atoi", atoi, {&type_string}, &type_int},
+    {"atoi", to_atoi, {&type_string}, &type_int},
     {"biggest", max, {&type_any, &type_any}, &type_int64, .variadic = true},
     {"ceil", ceiling, {&type_any}, &type_float64},
     {"div", divide, {&type_any, &type_any}, &type_int64},

@@ -15,40 +15,46 @@ static bool is_map(struct value v)
     return value_kind(v) == KIND_MAP;
 }
 
-static int merge_into(struct tmpl_exec *x, struct vmap *to, struct vmap *from, bool overwrite,
+static int merge_into(struct tmpl_exec *x, struct value to, struct value from, bool overwrite,
                       int depth);
 
-static int merge_member(struct tmpl_exec *x, struct vmap *to, struct str key, struct value v,
-                        bool overwrite, int depth)
+/* A map of strings takes no interfaces, even when strings are in them. */
+static int put_member(struct tmpl_exec *x, struct value to, struct value from, struct str key,
+                      struct value v)
 {
-    struct value *place = vmap_get(to, key), old = place ? *place : VALUE_NONE;
-    if (func_is_nil(v)) {
-        if (overwrite)
-            vmap_set(to, key, v);
-        return 0;
-    }
-    if (place && is_map(v) && is_map(old) && old.map &&
-        merge_into(x, old.map, v.map, overwrite, depth + 1) < 0)
-        return -1;
-    if (place == NULL || func_empty(old)) {
-        vmap_set(to, key, v);
-        return 0;
-    }
-    if (overwrite && !(is_map(v) && is_map(old)))
-        vmap_set(to, key, v);
+    const struct gotype *want = to.type->elem, *got = from.type->elem;
+    if (want != &type_any && want != got)
+        return tmpl_fail(x,
+                         "reflect.Value.SetMapIndex: value of type %s is not assignable to type %s",
+                         got->name, want->name);
+    vmap_set(to.map, key, v);
     return 0;
 }
 
-static int merge_into(struct tmpl_exec *x, struct vmap *to, struct vmap *from, bool overwrite,
+static int merge_member(struct tmpl_exec *x, struct value to, struct value from, struct str key,
+                        struct value v, bool overwrite, int depth)
+{
+    struct value *place = vmap_get(to.map, key), old = place ? *place : VALUE_NONE;
+    if (func_is_nil(v))
+        return overwrite ? put_member(x, to, from, key, v) : 0;
+    bool both_maps = place && is_map(v) && is_map(old);
+    if (both_maps && old.map && merge_into(x, old, v, overwrite, depth + 1) < 0)
+        return -1;
+    if (place == NULL || func_empty(old) || (overwrite && !both_maps))
+        return put_member(x, to, from, key, v);
+    return 0;
+}
+
+static int merge_into(struct tmpl_exec *x, struct value to, struct value from, bool overwrite,
                       int depth)
 {
     if (depth > VALUE_MAX_DEPTH)
         return tmpl_fail(x, "maps are nested too deeply to merge");
-    if (tmpl_spend(x, vmap_len(from)) < 0)
+    if (tmpl_spend(x, vmap_len(from.map)) < 0)
         return -1;
-    struct vmap_walk w = vmap_walk(from);
+    struct vmap_walk w = vmap_walk(from.map);
     for (struct vmap_entry *e; (e = vmap_next(&w));) {
-        if (merge_member(x, to, e->key, e->value, overwrite, depth) < 0)
+        if (merge_member(x, to, from, e->key, e->value, overwrite, depth) < 0)
             return -1;
     }
     return 0;
@@ -61,7 +67,7 @@ static int merge_all(struct tmpl_exec *x, const struct value *args, size_t n, bo
     for (size_t i = 1; i < n; i++) {
         if (ret->map == NULL && args[i].map != NULL)
             *ret = value_map_new(tmpl_arena(x), &type_map);
-        if (ret->map && merge_into(x, ret->map, args[i].map, overwrite, 0) < 0)
+        if (ret->map && merge_into(x, *ret, args[i], overwrite, 0) < 0)
             return -1;
     }
     return 0;

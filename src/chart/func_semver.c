@@ -151,7 +151,8 @@ COMPARISON(less, <)
 COMPARISON(less_equal, <=)
 
 #define VALUE_METHODS(type)                                                                        \
-    {"IncMajor", inc_major, {&type}, &type_semver}, {"IncMinor", inc_minor, {&type}, &type_semver},\
+    {"IncMajor", inc_major, {&type}, &type_semver},                                                \
+        {"IncMinor", inc_minor, {&type}, &type_semver},                                            \
         {"IncPatch", inc_patch, {&type}, &type_semver},                                            \
         {"Major", get_major, {&type}, &type_uint64},                                               \
         {"Metadata", get_metadata, {&type}, &type_string},                                         \
@@ -159,7 +160,9 @@ COMPARISON(less_equal, <=)
         {"Prerelease", get_prerelease, {&type}, &type_string},                                     \
         {"SetMetadata", set_metadata, {&type, &type_string}, &type_semver},                        \
         {"SetPrerelease", set_prerelease, {&type, &type_string}, &type_semver},                    \
-        {"String", get_string, {&type}, &type_string}
+    {                                                                                              \
+        "String", get_string, {&type}, &type_string                                                \
+    }
 
 static const struct func value_methods[] = {VALUE_METHODS(type_semver), {0}};
 

@@ -9,7 +9,8 @@
     static int name(struct tmpl_exec *x, const struct value *args, size_t n, struct value *ret)
 
 /* Go's panics of a slice expression s[low:high] over n bytes. */
-int func_slice(struct tmpl_exec *x, struct str s, int64_t low, int64_t high, struct value *ret)
+static int slice_text(struct tmpl_exec *x, struct str s, int64_t low, int64_t high,
+                      struct value *ret)
 {
     if (high < 0 || high > (int64_t)s.n)
         return tmpl_fail(x, "runtime error: slice bounds out of range [:%lld]%s%s", (long long)high,
@@ -24,7 +25,7 @@ int func_slice(struct tmpl_exec *x, struct str s, int64_t low, int64_t high, str
     return 0;
 }
 
-FN(trunc)
+FN(truncate_text)
 {
     struct str s = ARG(1);
     int64_t c = args[0].i, len = (int64_t)s.n;
@@ -124,8 +125,8 @@ FN(substr)
     int64_t start = args[0].i, end = args[1].i, len = (int64_t)s.n;
     (void)n;
     if (start < 0)
-        return func_slice(x, s, 0, end, ret);
-    return func_slice(x, s, start, end < 0 || end > len ? len : end, ret);
+        return slice_text(x, s, 0, end, ret);
+    return slice_text(x, s, start, end < 0 || end > len ? len : end, ret);
 }
 
 FN(repeat)
@@ -404,6 +405,6 @@ const struct func func_strings[] = {
     {"trimPrefix", trim_prefix, {&type_string, &type_string}, &type_string},
     {"trimSuffix", trim_suffix, {&type_string, &type_string}, &type_string},
     {"trimall", trim_all, {&type_string, &type_string}, &type_string},
-    {"trunc", trunc, {&type_int, &type_string}, &type_string},
+    {"trunc", truncate_text, {&type_int, &type_string}, &type_string},
     {0},
 };

@@ -15,7 +15,7 @@ struct gotime {
     int64_t mono_ns; /* of time.Now: what String prints as m=; -1: none */
 };
 
-extern const struct gotype type_time;              /* time.Time */
+extern const struct gotype type_time;                /* time.Time */
 extern const struct gotype type_month, type_weekday; /* time.Month, time.Weekday: ints by name */
 
 struct value gotime_value(struct arena *a, struct gotime t);
@@ -61,8 +61,8 @@ enum layout_std {
     STD_YEAR,
     STD_PM_UPPER,
     STD_PM_LOWER,
-    STD_TZ,       /* MST */
-    STD_ZONE,     /* an offset: Z07:00, -0700, … */
+    STD_TZ,        /* MST */
+    STD_ZONE,      /* an offset: Z07:00, -0700, … */
     STD_FRACTION0, /* .000 */
     STD_FRACTION9, /* .999 */
 };
@@ -71,8 +71,8 @@ struct layout_chunk {
     enum layout_std std;
     struct str prefix; /* what stands before it, as it is */
     struct str text;
-    int digits;        /* of a fraction */
-    bool z;            /* an offset: "Z" for UTC */
+    int digits; /* of a fraction */
+    bool z;     /* an offset: "Z" for UTC */
     bool colons, minutes, seconds;
 };
 

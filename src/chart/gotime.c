@@ -53,9 +53,8 @@ struct gotime gotime_now(struct arena *a)
     int64_t ns = wall_ns(world_real());
     struct timespec run = {0};
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &run);
-    return (struct gotime){civil_floor_div(ns, NS),
-                           (int32_t)(ns - civil_floor_div(ns, NS) * NS), gozone_load(a, STR("Local")),
-                           (int64_t)run.tv_sec * NS + run.tv_nsec};
+    return (struct gotime){civil_floor_div(ns, NS), (int32_t)(ns - civil_floor_div(ns, NS) * NS),
+                           gozone_load(a, STR("Local")), (int64_t)run.tv_sec * NS + run.tv_nsec};
 }
 
 struct gotime gotime_add(struct gotime t, int64_t ns)
@@ -245,10 +244,10 @@ METHOD(add_date)
     for (int i = 1; i <= 3; i++)
         if (args[i].i > 1000000000 || args[i].i < -1000000000)
             return tmpl_fail(x, "time: date out of range");
-    *ret = gotime_value(
-        tmpl_arena(x),
-        gotime_date(c.year + args[1].i, c.month + args[2].i, c.day + args[3].i,
-                    (int64_t)c.hour * 3600 + c.minute * 60 + c.second, t.nsec, t.zone));
+    *ret = gotime_value(tmpl_arena(x),
+                        gotime_date(c.year + args[1].i, c.month + args[2].i, c.day + args[3].i,
+                                    (int64_t)c.hour * 3600 + c.minute * 60 + c.second, t.nsec,
+                                    t.zone));
     return 0;
 }
 

@@ -298,9 +298,7 @@ static bool rule_at(struct str s, int64_t since, int64_t sec, struct gozone_span
     ret->abbreviation = summer ? dst : std;
     ret->offset = summer ? dst_offset : std_offset;
     ret->start = sec < first ? civil_days(c.year, 1, 1) * DAY : sec < second ? first : second;
-    ret->end = sec < first    ? first
-               : sec < second ? second
-                              : (civil_days(c.year, 1, 1) + 365) * DAY;
+    ret->end = sec < first ? first : sec < second ? second : (civil_days(c.year, 1, 1) + 365) * DAY;
     return true;
 }
 
@@ -341,8 +339,7 @@ struct gozone_span gozone_at(const struct gozone *z, int64_t sec)
             low = mid;
     }
     struct gozone_span by_rule;
-    if (low + 1 == z->transition_count && z->rule.n &&
-        rule_at(z->rule, x[low].when, sec, &by_rule))
+    if (low + 1 == z->transition_count && z->rule.n && rule_at(z->rule, x[low].when, sec, &by_rule))
         return by_rule;
     const struct zone_type *t = &z->types[x[low].type];
     return (struct gozone_span){t->abbreviation, t->offset, x[low].when,

@@ -194,7 +194,16 @@ int semver_cmp(const struct semver *a, const struct semver *b)
 
 /* --- constraints --- */
 
-enum op { OP_EQUAL, OP_NOT, OP_GREATER, OP_LESS, OP_GREATER_EQUAL, OP_LESS_EQUAL, OP_TILDE, OP_CARET };
+enum op {
+    OP_EQUAL,
+    OP_NOT,
+    OP_GREATER,
+    OP_LESS,
+    OP_GREATER_EQUAL,
+    OP_LESS_EQUAL,
+    OP_TILDE,
+    OP_CARET
+};
 
 struct term {
     enum op op;
@@ -217,10 +226,10 @@ struct semver_constraint {
 static const struct {
     const char *text;
     enum op op;
-} operators[] = {{"!=", OP_NOT},     {">=", OP_GREATER_EQUAL}, {"=>", OP_GREATER_EQUAL},
-                 {"<=", OP_LESS_EQUAL}, {"=<", OP_LESS_EQUAL}, {"~>", OP_TILDE},
-                 {"=", OP_EQUAL},    {">", OP_GREATER},        {"<", OP_LESS},
-                 {"~", OP_TILDE},    {"^", OP_CARET},          {"", OP_EQUAL}};
+} operators[] = {{"!=", OP_NOT},        {">=", OP_GREATER_EQUAL}, {"=>", OP_GREATER_EQUAL},
+                 {"<=", OP_LESS_EQUAL}, {"=<", OP_LESS_EQUAL},    {"~>", OP_TILDE},
+                 {"=", OP_EQUAL},       {">", OP_GREATER},        {"<", OP_LESS},
+                 {"~", OP_TILDE},       {"^", OP_CARET},          {"", OP_EQUAL}};
 
 /* The library's character class has the bar in it by mistake; such numbers fail afterwards. */
 static bool is_wild_digit(char c)
@@ -417,8 +426,7 @@ static bool fits_less_equal(const struct term *t, const struct semver *v)
     const struct semver *c = &t->version;
     if (!t->open)
         return semver_cmp(v, c) <= 0;
-    return v->major < c->major ||
-           (v->major == c->major && (v->minor <= c->minor || t->minor_open));
+    return v->major < c->major || (v->major == c->major && (v->minor <= c->minor || t->minor_open));
 }
 
 static bool fits_tilde(const struct term *t, const struct semver *v)
