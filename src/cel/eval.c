@@ -221,11 +221,12 @@ static struct attribute resolve_index(struct eval *ev, const struct node *n)
         key = resolve(ev, n->args[1]);
     else
         key.v = cel_run(ev, n->args[1]);
+    bool optional = !is_operator(n, "_[_]");
     if (cel_is_error(key.v)) {
-        cel_charge(ev, 1);
+        cel_charge(ev, !optional && !a.optional);
         return key;
     }
-    return take_step(ev, a, key.v, !is_operator(n, "_[_]"));
+    return take_step(ev, a, key.v, optional);
 }
 
 static struct attribute resolve_choice(struct eval *ev, const struct node *n)
@@ -388,7 +389,8 @@ static struct cel_value run_function(struct eval *ev, const struct node *n)
         args[i] = cel_run(ev, n->args[i]);
         if (cel_is_error(args[i]) && !error)
             error = &args[i];
-        if (error && n->count > 2)
+        /* Upstream has forms of its own for one and two arguments; the others stop at an error. */
+        if (error && (n->count > 2 || n->regex) && i + 1 < n->count)
             return *error;
     }
     if (ev->over)
@@ -436,7 +438,7 @@ static struct cel_value run_call(struct eval *ev, const struct node *n)
 }
 
 /* --- containers --- */
-static struct cel_value run_list(struct eval *ev, const struct node *n)
+static struct cel_value make_list(struct eval *ev, const struct node *n)
 {
     struct cel_value list = cel_list_new(ev, n->count);
     for (size_t i = 0; i < n->count; i++) {
@@ -453,8 +455,14 @@ static struct cel_value run_list(struct eval *ev, const struct node *n)
         }
         cel_list_push(ev, list, v);
     }
-    cel_charge(ev, 10);
     return list;
+}
+
+static struct cel_value run_list(struct eval *ev, const struct node *n)
+{
+    struct cel_value v = make_list(ev, n);
+    cel_charge(ev, 10);
+    return v;
 }
 
 static struct cel_value bad_entry(struct eval *ev, struct cel_value key, struct cel_value v)
@@ -469,7 +477,7 @@ static struct cel_value bad_entry(struct eval *ev, struct cel_value key, struct 
     return error;
 }
 
-static struct cel_value run_map(struct eval *ev, const struct node *n)
+static struct cel_value make_map(struct eval *ev, const struct node *n)
 {
     struct cel_value map = cel_map_new(ev, n->count / 2);
     for (size_t i = 0; i + 1 < n->count; i += 2) {
@@ -490,8 +498,14 @@ static struct cel_value run_map(struct eval *ev, const struct node *n)
         }
         cel_map_put(ev, map, key, v);
     }
-    cel_charge(ev, 30);
     return map;
+}
+
+static struct cel_value run_map(struct eval *ev, const struct node *n)
+{
+    struct cel_value v = make_map(ev, n);
+    cel_charge(ev, 30);
+    return v;
 }
 
 /* --- comprehensions --- */

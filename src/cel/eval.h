@@ -118,6 +118,7 @@ void cel_put(struct cel_value v, struct buf *b);
 /* --- conversions (convert.c, times.c) --- */
 struct cel_value cel_to_string(struct eval *ev, struct cel_value v);
 bool cel_duration_parse(struct str s, int64_t *ret);
+bool cel_timestamp_fits(int64_t seconds); /* the years 1 to 9999 */
 bool cel_timestamp_parse(struct str s, struct cel_value *ret);
 void cel_timestamp_write(struct cel_value v, struct buf *b);
 void cel_duration_write(int64_t ns, struct buf *b); /* "1.5s" */

@@ -31,7 +31,7 @@ static struct cel_value of_duration(struct eval *ev, int64_t ns, bool overflow)
 }
 
 enum { NANOS = 1000000000 };
-static const int64_t min_seconds = -62135596800, max_seconds = 253402300799; /* years 1 to 9999 */
+static const int64_t first_second = -62135596800; /* of the year 1 */
 
 static struct cel_value shift(struct eval *ev, struct cel_value t, __int128 ns)
 {
@@ -41,7 +41,7 @@ static struct cel_value shift(struct eval *ev, struct cel_value t, __int128 ns)
         rest += NANOS;
         seconds--;
     }
-    if (seconds < min_seconds || seconds > max_seconds)
+    if (seconds != (int64_t)seconds || !cel_timestamp_fits((int64_t)seconds))
         return cel_error(ev, "timestamp overflow");
     t.nanos = (int32_t)rest;
     t.i = (int64_t)seconds;
@@ -357,6 +357,8 @@ FN(cel_fn_timestamp)
     struct cel_value v = args[0];
     if (v.kind == CEL_TIMESTAMP)
         return v;
+    if (v.kind == CEL_INT && !cel_timestamp_fits(v.i))
+        return cel_error(ev, "timestamp overflow");
     if (v.kind == CEL_INT)
         return (struct cel_value){.kind = CEL_TIMESTAMP, .i = v.i};
     return cel_timestamp_parse(v.s, &v) ? v : bad_text(ev, "google.protobuf.Timestamp");
@@ -397,7 +399,7 @@ static bool is_zero(struct cel_value v)
     case CEL_MAP:
         return v.map->n == 0 && !v.map->doc;
     case CEL_TIMESTAMP:
-        return v.i == min_seconds && v.nanos == 0;
+        return v.i == first_second && v.nanos == 0;
     case CEL_OPTIONAL:
         return !v.optional;
     default:

@@ -68,7 +68,10 @@ static uint64_t selector_cost(uint64_t n)
 
 static uint64_t list_cost(double factor, uint64_t n)
 {
-    return (uint64_t)((double)n * factor) + 1 + 10;
+    double cost = (double)n * factor;
+    if (cost >= 9223372036854775808.0)
+        return UINT64_MAX;
+    return (uint64_t)(int64_t)cost + 1 + 10; /* wraps, as upstream's, where a depth is negative */
 }
 
 /* Comparing all items of a list with all others. */

@@ -112,6 +112,11 @@ static bool read_offset(const char **at, const char *end, int *ret)
     return true;
 }
 
+bool cel_timestamp_fits(int64_t seconds)
+{
+    return seconds >= -62135596800 && seconds <= 253402300799;
+}
+
 bool cel_timestamp_parse(struct str s, struct cel_value *ret)
 {
     const char *p = s.p, *end = s.p + s.n;
@@ -130,7 +135,7 @@ bool cel_timestamp_parse(struct str s, struct cel_value *ret)
         return false;
     v.zone = offset;
     v.i = days_of(year, month, day) * DAY + hour * 3600 + minute * 60 + second - offset;
-    if (v.i < -62135596800 || v.i > 253402300799)
+    if (!cel_timestamp_fits(v.i))
         return false;
     *ret = v;
     return true;

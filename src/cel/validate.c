@@ -13,13 +13,13 @@ static void walk(struct compiler *c, struct node *n, bool in_format,
         walk(c, n->args[i], format, visit);
 }
 
-/* The first argument behind the target, when it is a string. */
-static struct node *string_argument(const struct node *n, const char *function)
+/* The first argument behind the target, when it is a literal of the kind. */
+static struct node *literal_argument(const struct node *n, const char *function, enum cel_kind kind)
 {
     if (n->kind != NODE_CALL || !str_is(n->name, function) || n->count <= n->member)
         return NULL;
     struct node *arg = n->args[n->member];
-    return arg->kind == NODE_LITERAL && arg->literal.kind == CEL_STRING ? arg : NULL;
+    return arg->kind == NODE_LITERAL && arg->literal.kind == kind ? arg : NULL;
 }
 
 static void check_literals(struct compiler *c, struct node *n, bool in_format)
@@ -28,22 +28,26 @@ static void check_literals(struct compiler *c, struct node *n, bool in_format)
     int64_t ns;
     struct cel_value t;
     struct err err;
-    const struct node *arg = string_argument(n, "duration");
+    const struct node *arg = literal_argument(n, "duration", CEL_STRING);
     if (arg && !cel_duration_parse(arg->literal.s, &ns))
         cel_issue_add(c, arg->at, "invalid duration argument");
-    arg = string_argument(n, "timestamp");
+    arg = literal_argument(n, "timestamp", CEL_STRING);
     if (arg && !cel_timestamp_parse(arg->literal.s, &t))
         cel_issue_add(c, arg->at, "invalid timestamp argument");
-    arg = string_argument(n, "matches");
+    arg = literal_argument(n, "timestamp", CEL_INT);
+    if (arg && !cel_timestamp_fits(arg->literal.i))
+        cel_issue_add(c, arg->at, "invalid timestamp argument");
+    arg = literal_argument(n, "matches", CEL_STRING);
     if (arg && regex_check(arg->literal.s, &err) != 0)
         cel_issue_add(c, arg->at, "invalid matches argument");
 }
 
-static void mixed(struct compiler *c, const struct node *n, const struct cel_type *want)
+static void mixed(struct compiler *c, const struct node *n, const struct cel_type *want,
+                  const struct cel_type *got)
 {
     struct buf x = {0}, y = {0};
     cel_type_write_short(want, &x);
-    cel_type_write_short(n->type, &y);
+    cel_type_write_short(got, &y);
     cel_issue_add(c, n->at, "expected type '%s' but found '%s'", buf_z(&x), buf_z(&y));
     buf_done(&x);
     buf_done(&y);
@@ -66,7 +70,7 @@ static void check_mixed(struct compiler *c, struct node *n, bool in_format)
         const struct cel_type *t = value ? item_type(n, i / step, i) : n->args[i]->type;
         if (cel_type_eq(first, t))
             continue;
-        mixed(c, n->args[i], first);
+        mixed(c, n->args[i], first, t);
         if (step == 1)
             break;
     }
