@@ -494,7 +494,7 @@ void gofmt_arg(struct printer *p, struct value v, uint32_t verb)
         pad(p, truncated(p, str_of(v.type->name)));
     } else if (verb == 'p') {
         print_pointer(p, v, 'p');
-    } else if (v.type->defined || v.type->string || verb == 'w') {
+    } else if (v.type->defined || v.type->string || (verb == 'w' && v.type != &type_bytes)) {
         if (!print_method(p, v, verb))
             print_value(p, v, verb, 0);
     } else {
