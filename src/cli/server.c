@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/ranges.h"
 #include "cli/ready.h"
+#include "cli/store_spec.h"
 #include "control/control.h"
 
 enum { MAX_LOOPS = 16, DRAIN_MS = 2000 };
@@ -31,6 +32,7 @@ struct shard {
 
 struct server {
     const char *data_dir, *listen, *node_name;
+    struct store_spec store_spec;
     struct ranges ranges;
     struct pki pki;
     struct store *store;
@@ -183,6 +185,17 @@ static int start_control(struct server *s, struct err *err)
     return control_start(s->controller_client, world_real(), &config, &s->control, err);
 }
 
+static int open_store(struct server *s, struct err *err)
+{
+    struct buf dir = {0};
+    struct store_config config;
+    s->store_spec.data_dir = s->data_dir;
+    int failed =
+        store_spec_parse(&s->store_spec, &dir, &config, err) || store_open(&config, &s->store, err);
+    buf_done(&dir);
+    return failed ? -1 : 0;
+}
+
 static int start(struct server *s, const char *service_cidr, const char *pod_cidr, struct err *err)
 {
     if (file_mkdirs(s->data_dir, 0700, err) ||
@@ -196,12 +209,7 @@ static int start(struct server *s, const char *service_cidr, const char *pod_cid
                                    .extra = names};
     if (pki_ensure(&pki, &s->pki, err))
         return -1;
-    struct buf dir = {0};
-    buf_printf(&dir, "%s/store", s->data_dir);
-    const struct store_config store = {.dir = dir.p};
-    int failed = store_open(&store, &s->store, err);
-    buf_done(&dir);
-    if (failed)
+    if (open_store(s, err))
         return -1;
     const struct api_config config = {.store = s->store,
                                       .data_dir = s->data_dir,
@@ -243,6 +251,10 @@ int cmd_server(int argc, char **argv)
          "the node that gets a credential in DIR (the host's name)"},
         {"service-cidr", &service_cidr, NULL, "CIDR", "addresses of services"},
         {"pod-cidr", &pod_cidr, NULL, "CIDR", "addresses of pods"},
+        {"store", &s.store_spec.text, NULL, "STORE", "etcd=URL,URL… instead of the store in DIR"},
+        {"etcd-cafile", &s.store_spec.cafile, NULL, "FILE", "who signs etcd's certificates"},
+        {"etcd-certfile", &s.store_spec.certfile, NULL, "FILE", "the certificate shown to etcd"},
+        {"etcd-keyfile", &s.store_spec.keyfile, NULL, "FILE", "its key"},
         {"verbose", NULL, &verbose, NULL, "log more"},
         {0},
     };

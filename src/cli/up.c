@@ -13,6 +13,7 @@
 
 struct up {
     const char *data_dir, *listen, *node_name, *service_cidr, *pod_cidr;
+    const char *store, *etcd_cafile, *etcd_certfile, *etcd_keyfile; /* NULL: not given */
     bool no_agent;
     int64_t started_ns;
     struct supervisor *supervisor;
@@ -78,11 +79,31 @@ static void show_log_tail(const char *log_path)
     buf_done(&text);
 }
 
+/* The words behind `tutti` for the server; options that nobody gave are left to its defaults. */
+static void server_words(const struct up *u, const char **ret)
+{
+    const struct {
+        const char *name, *value;
+    } options[] = {{"--data-dir", u->data_dir},        {"--listen", u->listen},
+                   {"--node-name", u->node_name},      {"--service-cidr", u->service_cidr},
+                   {"--pod-cidr", u->pod_cidr},        {"--store", u->store},
+                   {"--etcd-cafile", u->etcd_cafile},  {"--etcd-certfile", u->etcd_certfile},
+                   {"--etcd-keyfile", u->etcd_keyfile}};
+    size_t n = 0;
+    ret[n++] = "server";
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        if (!options[i].value)
+            continue;
+        ret[n++] = options[i].name;
+        ret[n++] = options[i].value;
+    }
+    ret[n] = NULL;
+}
+
 static int serve(struct up *u, const char *log_path, struct err *err)
 {
-    const char *const server[] = {"server",        "--data-dir",  u->data_dir,  "--listen",
-                                  u->listen,       "--node-name", u->node_name, "--service-cidr",
-                                  u->service_cidr, "--pod-cidr",  u->pod_cidr,  NULL};
+    const char *server[24];
+    server_words(u, server);
     const char *const agent[] = {"agent",       "--data-dir", u->data_dir,
                                  "--node-name", u->node_name, NULL};
     int64_t start = mono_ms(world_real());
@@ -124,8 +145,7 @@ int cmd_up(int argc, char **argv)
     struct up u = {.data_dir = CLI_DEFAULT_DATA_DIR,
                    .listen = CLI_DEFAULT_LISTEN,
                    .node_name = host,
-                   .service_cidr = "",
-                   .pod_cidr = "",
+
                    .started_ns = wall_ns(world_real())};
     const struct cli_option options[] = {
         {"data-dir", &u.data_dir, NULL, "DIR",
@@ -137,6 +157,10 @@ int cmd_up(int argc, char **argv)
          "addresses of services (a free /16 in 10.96.0.0/12, kept)"},
         {"pod-cidr", &u.pod_cidr, NULL, "CIDR",
          "addresses of pods (a free /16 from 10.244.0.0 on, kept)"},
+        {"store", &u.store, NULL, "STORE", "etcd=URL,URL… instead of the store in DIR"},
+        {"etcd-cafile", &u.etcd_cafile, NULL, "FILE", "who signs etcd's certificates"},
+        {"etcd-certfile", &u.etcd_certfile, NULL, "FILE", "the certificate shown to etcd"},
+        {"etcd-keyfile", &u.etcd_keyfile, NULL, "FILE", "its key"},
         {"no-agent", NULL, &u.no_agent, NULL, "run the server alone"},
         {0},
     };
