@@ -67,7 +67,6 @@ enum cel_form { /* how documents hold a value of the type */
                 CEL_FORM_DURATION,
                 CEL_FORM_BYTE,
                 CEL_FORM_INT_OR_STRING,
-                CEL_FORM_QUANTITY_TEXT, /* resource.Quantity of a built-in kind: a string */
 };
 
 struct cel_field {

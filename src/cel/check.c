@@ -52,7 +52,6 @@ static const struct type_ident type_idents[] = {
     {"bool", "b"},
     {"bytes", "y"},
     {"double", "d"},
-    {"dyn", "*"},
     {"int", "i"},
     {"list", "L*"},
     {"map", "M**"},
@@ -152,6 +151,9 @@ static const struct cel_type *select_field(struct checker *k, struct node *n, st
             found = find_field(target, arena_printf(k->c->a, "__%.*s__", STR_ARG(field)));
         if (found)
             result = found;
+        else if (!target->declared) /* a library's type: upstream has no fields to look at */
+            cel_issue_add(k->c, n->at, "unexpected failed resolution of '%.*s'",
+                          STR_ARG(target->name));
         else
             cel_issue_add(k->c, n->at, "undefined field '%.*s'", STR_ARG(field));
         break;
@@ -174,6 +176,7 @@ static void check_select(struct checker *k, struct node *n)
     struct str name;
     if (!n->test_only && cel_node_qualified(k->c, n, &name) && resolve_ident(k, n, name)) {
         n->kind = NODE_IDENT;
+        n->count = 0;
         return;
     }
     const struct cel_type *t = select_field(k, n, n->name, false);

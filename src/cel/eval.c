@@ -187,7 +187,7 @@ static struct attribute take_step(struct eval *ev, struct attribute a, struct ce
     if (a.v.kind == CEL_OPTIONAL && !a.v.optional)
         return (struct attribute){a.v, true};
     step(ev, a.v, key, &to.v, &present);
-    if (!to.optional || present)
+    if (!to.optional || (present && !cel_is_error(to.v)))
         cel_charge(ev, 1);
     if (to.optional && !present)
         to.v = cel_optional_none();
@@ -205,7 +205,7 @@ static struct attribute resolve_select(struct eval *ev, const struct node *n)
     bool present = false;
     if (a.v.kind != CEL_OPTIONAL) {
         step(ev, a.v, cel_string(n->name), &found, &present);
-        cel_charge(ev, 1);
+        cel_charge(ev, present || !a.optional);
     }
     return (struct attribute){cel_bool(present), false};
 }
@@ -313,15 +313,16 @@ static struct cel_value run_or(struct eval *ev, const struct node *n, bool value
     return value ? *v.optional : v;
 }
 
+static const char kind_letters[] = "!nbiudsytDLMTOQUICVFZPGRX"; /* by enum cel_kind */
+
 bool cel_signature_fits(struct eval *ev, const char **at, struct cel_value v)
 {
-    static const char letters[] = "!nbiudsytDLMTOQUICVFZPGRX"; /* by enum cel_kind */
     char letter = *(*at)++;
     struct cel_value first;
     const char *skip = *at;
     if (letter == '*' || letter == 'A' || letter == 'B')
         return true;
-    bool fits = letters[v.kind] == letter;
+    bool fits = kind_letters[v.kind] == letter;
     if (letter == 'L') {
         if (fits && v.list->n > 0)
             return cel_signature_fits(ev, at, cel_list_at(ev, v.list, 0));
@@ -360,14 +361,36 @@ static const struct overload *choose(struct eval *ev, const struct node *n,
     return NULL;
 }
 
+/* Whether a value has the operator at all, for other operands; texts and times always say so. */
+static bool knows_operator(enum cel_kind kind, struct str name)
+{
+    static const struct {
+        const char *name, *kinds; /* by signature letters */
+    } operators[] = {
+        {"_+_", "ydDiLstu"},  {"_-_", "dDitu"},    {"_*_", "diu"},       {"_/_", "diu"},
+        {"_%_", "iu"},        {"_<_", "bydDistu"}, {"_<=_", "bydDistu"}, {"_>_", "bydDistu"},
+        {"_>=_", "bydDistu"}, {"-_", "bdi"},
+    };
+    if (strchr("stD", kind_letters[kind]))
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(operators); i++)
+        if (str_is(name, operators[i].name))
+            return strchr(operators[i].kinds, kind_letters[kind]) != NULL;
+    return true;
+}
+
 static struct cel_value no_overload(struct eval *ev, const struct node *n,
                                     const struct cel_value *args)
 {
     struct buf b = {0};
     static const char *const bare[] = {"contains", "startsWith", "endsWith", "matches"};
     for (size_t i = 0; i < ARRAY_LEN(bare); i++)
-        if (strchr("_-!@", n->name.p[0]) || str_is(n->name, bare[i]))
+        if (str_is(n->name, bare[i]))
             return cel_no_overload();
+    if (strchr("_-!@", n->name.p[0]))
+        return knows_operator(args[0].kind, n->name)
+                   ? cel_no_overload()
+                   : cel_error(ev, "no such overload: %.*s", STR_ARG(n->name));
     if (str_is(n->name, "size"))
         return cel_error(ev, "no such overload: size");
     buf_printf(&b, "no such overload: %.*s(", STR_ARG(n->name));

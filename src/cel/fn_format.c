@@ -188,7 +188,9 @@ static bool put_string(struct formatter *f, struct cel_value v)
         return refuse(f, 's', v);
     struct cel_value text = cel_to_string(f->ev, v);
     if (cel_is_error(text)) {
-        buf_puts(f->problem, "error during formatting: could not convert argument to string");
+        buf_puts(f->problem, "error during formatting: could not convert argument ");
+        cel_quote_go(text.s, f->problem);
+        buf_puts(f->problem, " to string");
         return false;
     }
     buf_put(f->out, text.s);

@@ -400,8 +400,6 @@ static bool is_zero(struct cel_value v)
         return v.map->n == 0 && !v.map->doc;
     case CEL_TIMESTAMP:
         return v.i == first_second && v.nanos == 0;
-    case CEL_OPTIONAL:
-        return !v.optional;
     default:
         return false;
     }

@@ -10,6 +10,7 @@ enum rule { RULE_EXPR, RULE_RELATION, RULE_CALC, RULE_UNARY, RULE_MEMBER, RULES 
 
 struct parser {
     struct compiler *c;
+    const struct token *begin;
     const struct token *t; /* the next token */
     const struct token *end;
     int depth[RULES];
@@ -96,6 +97,37 @@ static bool expect_colon(struct parser *p)
     return false;
 }
 
+/* The bracket that is open around the innermost open one at p->t, or 0: the end may come. */
+static char enclosing(const struct parser *p)
+{
+    int closed = 0, open = 0;
+    for (const struct token *t = p->t - 1; t >= p->begin; t--) {
+        char c = t->kind == TOKEN_OP && t->text.n == 1 ? t->text.p[0] : ' ';
+        if (strchr(")]}", c))
+            closed++;
+        else if (strchr("([{", c) && closed > 0)
+            closed--;
+        else if (strchr("([{", c) && ++open == 2)
+            return c;
+    }
+    return 0;
+}
+
+/* Whether p->t is what follows the closing token that is missing. */
+static bool follows_close(const struct parser *p)
+{
+    switch (enclosing(p)) {
+    case '(':
+        return at_op(p, ")");
+    case '[':
+        return at_op(p, "]");
+    case '{':
+        return at_op(p, "}");
+    default:
+        return p->t->kind == TOKEN_END;
+    }
+}
+
 /* The closing token of a call or a parenthesis. */
 static void expect_close(struct parser *p, const char *op)
 {
@@ -105,7 +137,7 @@ static void expect_close(struct parser *p, const char *op)
         syntax_error(p, "extraneous", at_op(p, ",") ? "','" : op[0] == ')' ? "')'" : "']'");
         return;
     }
-    if (p->t->kind == TOKEN_END) {
+    if (follows_close(p)) {
         missing(p, op);
         return;
     }
@@ -138,7 +170,9 @@ static struct nodes parse_args(struct parser *p)
     if (accept(p, ")"))
         return args;
     if (!starts_primary(p->t)) {
-        syntax_error(p, p->t < p->end && starts_primary(p->t + 1) ? "extraneous" : "mismatched",
+        syntax_error(p,
+                     p->t < p->end && (starts_primary(p->t + 1) || next_is(p, ")")) ? "extraneous"
+                                                                                    : "mismatched",
                      "{'[', '{', '(', ')', '.', '-', '!', " LITERALS);
         return args;
     }
@@ -273,9 +307,10 @@ static struct node *parse_list(struct parser *p)
                 p, p->t->kind != TOKEN_END && next_is(p, "]") ? "extraneous" : "mismatched",
                 "{']', ','}");
         advance(p);
-        if (p->t->kind == TOKEN_END)
+        bool more = at_op(p, "]") || at_op(p, "?") || starts_primary(p->t);
+        if (!more && follows_close(p))
             return missing(p, "]");
-        if (!at_op(p, "]") && !at_op(p, "?") && !starts_primary(p->t))
+        if (!more)
             return syntax_error(p, next_is(p, "]") ? "extraneous" : "mismatched", "']'");
     }
     accept(p, ",");
@@ -310,7 +345,8 @@ static struct node *parse_map(struct parser *p)
             break;
         if (!accept(p, ","))
             return syntax_error(p, "mismatched", "{'}', ','}");
-        if (p->t->kind == TOKEN_END)
+        bool more = at_op(p, "}") || at_op(p, "?") || starts_primary(p->t);
+        if (!more && follows_close(p))
             return missing(p, "}");
     }
     accept(p, ",");
@@ -632,7 +668,7 @@ struct node *cel_parse(struct compiler *c)
 {
     size_t count;
     const struct token *tokens = cel_lex(c, &count);
-    struct parser p = {.c = c, .t = tokens, .end = tokens + count - 1};
+    struct parser p = {.c = c, .begin = tokens, .t = tokens, .end = tokens + count - 1};
     struct node *n = parse_expr(&p);
     if (!p.failed && p.t->kind != TOKEN_END)
         syntax_error(&p, p.t + 1 == p.end ? "extraneous" : "mismatched", "<EOF>");

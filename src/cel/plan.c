@@ -99,6 +99,8 @@ static int plan_node(struct planner *k, struct node *n)
         return 0;
     case NODE_IDENT:
         n->constant = n->type_name;
+        if (n->type->kind == CEL_T_TYPE && !n->type_name) /* upstream takes it for a type's name */
+            return err_bad(k->err, "reference to undefined type: %.*s", STR_ARG(n->name));
         return 0;
     case NODE_CALL:
         return plan_call(k, n);

@@ -96,7 +96,9 @@ void cel_quote_go(struct str s, struct buf *b)
             buf_printf(b, "\\%c", to[special - from]);
         else if (c < 0x20 || c == 0x7f)
             buf_printf(b, "\\x%02x", c);
-        else if (c >= 0x80 && c < 0xa0)
+        else if ((c >= 0x80 && c <= 0xa0) || c == 0xad || (c >= 0x2000 && c <= 0x200f) ||
+                 (c >= 0x2028 && c <= 0x202f) || (c >= 0x205f && c <= 0x206f) || c == 0x3000 ||
+                 c == 0xfeff) /* Go's strconv takes these for unprintable */
             buf_printf(b, "\\u%04x", c);
         else
             buf_append(b, s.p, n);
