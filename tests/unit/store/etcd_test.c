@@ -6,6 +6,12 @@
 
 static struct etcd_cluster cluster;
 
+/* Whichever test was the last. */
+__attribute__((destructor)) static void stop_last(void)
+{
+    etcd_cluster_stop(&cluster);
+}
+
 static void start(size_t members)
 {
     etcd_cluster_stop(&cluster);
