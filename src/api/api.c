@@ -1,5 +1,6 @@
 #include "api/core.h"
 #include "api/crd.h"
+#include "api/crd.h"
 
 #include "api/bootstrap.h"
 #include "api/node_graph.h"

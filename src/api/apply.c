@@ -251,6 +251,10 @@ static enum call_next apply_existing(struct call *c, const struct store_kv *kv, 
 {
     struct err err = {0};
     struct doc *d = &c->doc;
+    /* Who applies without a revision means the one that is there. */
+    if (!VAL_STR(applied, "metadata", "resourceVersion").n)
+        val_set_s(d, val_ensure_obj(d, applied, "metadata"), "resourceVersion",
+                  VAL_STR(old, "metadata", "resourceVersion"));
     if (write_preconditions(c, applied, old, &err) != 0)
         return call_fail(c, &err);
     const val *was = VAL_PATH(old, "metadata", "managedFields");

@@ -58,6 +58,7 @@ struct call {
     struct str method, body, content_type, accept, agent;
     struct route route;
     const struct kind *kind;
+    struct crd_version *custom; /* the kind's definition, referenced; NULL: it is built in */
     enum call_form form;
     bool yaml, proto, include_object, include_none;
     bool gzip; /* the client takes long answers compressed */
@@ -156,6 +157,7 @@ call_fn handle_get, handle_list, handle_watch, handle_create, handle_update, han
     handle_apply, handle_delete, handle_delete_collection, handle_eviction, handle_change_sub,
     handle_post_sub, handle_scale, handle_review, handle_relay;
 call_fn handle_root; /* all paths that name no resource */
+call_fn crd_handle_scale; /* of a custom resource (crd_scale.c) */
 
 /* Shared by the writers (write.c). */
 int write_set_put(struct call *c, const struct kind *k, const val *obj, int64_t expect,

@@ -348,5 +348,9 @@ struct bytes *meta_encode(struct call *c, const struct kind *k, const val *obj,
 
 int meta_load(struct call *c, const struct store_kv *kv, val **ret, struct err *err)
 {
-    return doc_parse_json(&c->doc, kv->value, ret, err);
+    if (doc_parse_json(&c->doc, kv->value, ret, err) != 0)
+        return -1;
+    if (c->custom) /* conversion strategy None: it may have been written through another version */
+        val_set_s(&c->doc, *ret, "apiVersion", c->kind->api_version);
+    return 0;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/call.h"
+#include "api/crd.h"
 #include "api/core.h"
 
 static void put_member(struct buf *b, const char *key, struct str text)
@@ -158,6 +159,12 @@ static enum call_next reply_yaml(struct call *c, int status, struct str json)
 
 enum call_next call_reply_object(struct call *c, int status, struct str json)
 {
+    struct buf view = {0};
+    if (c->custom && crd_view(c->custom, json, &view)) {
+        enum call_next next = call_reply_object(c, status, buf_str(&view));
+        buf_done(&view);
+        return next;
+    }
     /* A Status and other kinds than the route's are never turned into a table. */
     bool own = c->kind && str_starts(json, c->kind->head);
     if (c->form == FORM_OBJECT || !own) {

@@ -456,6 +456,11 @@ int write_patch(struct call *c, const struct schema *s, const val *current, val 
     bool json = str_is(type, "application/json-patch+json");
     bool merge = str_is(type, "application/merge-patch+json");
     bool strategic = str_is(type, "application/strategic-merge-patch+json");
+    if (c->custom && strategic)
+        return err_set(err, 415, "UnsupportedMediaType",
+                       "the body of the request was in an unknown format - accepted media types "
+                       "include: application/json-patch+json, application/merge-patch+json, "
+                       "application/apply-patch+yaml");
     if (!json && !merge && !strategic)
         return err_set(err, 415, "UnsupportedMediaType",
                        "the body of the request was in an unknown format - accepted media types "
