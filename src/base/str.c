@@ -36,7 +36,7 @@ bool str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail)
     ssize_t at = str_find_char(s, sep);
     if (at < 0) {
         *ret_head = s;
-        *ret_tail = (struct str){s.p + s.n, 0};
+        *ret_tail = str_from(s, s.n);
         return false;
     }
     *ret_head = str_head(s, (size_t)at);

@@ -55,7 +55,8 @@ static inline bool str_ends(struct str s, struct str suffix)
 /* The rest of s from byte `from`; from is clamped to the length. */
 static inline struct str str_from(struct str s, size_t from)
 {
-    return from >= s.n ? (struct str){s.p + s.n, 0} : (struct str){s.p + from, s.n - from};
+    size_t cut = from < s.n ? from : s.n;
+    return cut ? (struct str){s.p + cut, s.n - cut} : s;
 }
 
 static inline struct str str_head(struct str s, size_t n)
