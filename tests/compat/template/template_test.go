@@ -115,7 +115,7 @@ func (r *runner) ask(c *testCase) (out, failure string) {
 
 // Addresses differ from run to run: what may print one is compared without digits.
 var (
-	address       = regexp.MustCompile(`[ 0]*[-+ ]?(0[xX])?[0-9a-fA-F]{6,}`)
+	address       = regexp.MustCompile(`[ 0]*[-+ ]?(0[xX])?[0-9a-fA-F]{6,} *`)
 	printsAddress = regexp.MustCompile(`%[^%"]*p|mkFn|obj`)
 )
 
