@@ -1,6 +1,5 @@
 #include "api/core.h"
 #include "api/crd.h"
-#include "api/crd.h"
 
 #include "api/bootstrap.h"
 #include "api/node_graph.h"

@@ -4,7 +4,6 @@
 
 #include "api/core.h"
 #include "api/crd.h"
-#include "api/crd.h"
 #include "api/gzip.h"
 
 struct call *call_new(struct api *api)
@@ -38,7 +37,6 @@ void call_free(struct call *c)
     drop_ops(c);
     bytes_unref(c->stored);
     bytes_unref(c->reply);
-    crd_unref(c->custom ? c->custom->crd : NULL);
     crd_unref(c->custom ? c->custom->crd : NULL);
     doc_done(&c->doc);
     arena_done(&c->arena);
@@ -277,17 +275,6 @@ static void find_custom(struct call *c)
         call_warn(c, "%s", c->custom->warning);
 }
 
-static void find_custom(struct call *c)
-{
-    const struct route *r = &c->route;
-    c->custom = crd_find(c->api, r->group, r->version, r->resource);
-    if (!c->custom)
-        return;
-    c->kind = &c->custom->kind;
-    if (c->custom->warning)
-        call_warn(c, "%s", c->custom->warning);
-}
-
 static enum call_next run(struct call *c, struct str path, struct str query)
 {
     struct err err = {0};
@@ -303,8 +290,6 @@ static enum call_next run(struct call *c, struct str path, struct str query)
         return call_reply_not_found_page(c);
 
     c->kind = kinds_find(&c->api->kinds, c->route.group, c->route.version, c->route.resource);
-    if (!c->kind && c->route.groups)
-        find_custom(c);
     if (!c->kind && c->route.groups)
         find_custom(c);
     if (!c->kind || !scope_fits(c))

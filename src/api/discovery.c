@@ -1,10 +1,12 @@
 /* Discovery: which groups, versions and resources there are, in the old form (APIVersions,
  * APIGroupList, APIResourceList) and the aggregated one (apidiscovery.k8s.io/v2). The documents are
- * made once; clients compare their ETag. */
+ * made once for each catalog of custom resources; clients compare their ETag. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <xxhash.h>
 
 #include "api/core.h"
+#include "api/crd.h"
 
 struct document {
     struct bytes *json;
@@ -12,6 +14,7 @@ struct document {
 };
 
 struct discovery {
+    const struct schema_kind **kinds; /* while the documents are made; the last is NULL */
     struct document api, apis;        /* aggregated */
     struct document versions, groups; /* /api, /apis */
     struct map resources;             /* "v1", "apps/v1" -> document */
@@ -92,35 +95,37 @@ static void put_group_version(struct buf *b, const struct schema_kind *k)
                *k->group ? "/" : "", k->version, k->version);
 }
 
-static bool first_of_version(const struct schema_kind *k)
+/* Whether no kind before this place in the list has its version, or its group. */
+static bool first_of_version(const struct discovery *d, const struct schema_kind **k)
 {
-    for (const struct schema_kind *at = schema_kinds; at < k; at++)
-        if (same_version(at, k))
+    for (const struct schema_kind **at = d->kinds; at < k; at++)
+        if (same_version(*at, *k))
             return false;
     return true;
 }
 
-static bool first_of_group(const struct schema_kind *k)
+static bool first_of_group(const struct discovery *d, const struct schema_kind **k)
 {
-    for (const struct schema_kind *at = schema_kinds; at < k; at++)
-        if (strcmp(at->group, k->group) == 0)
+    for (const struct schema_kind **at = d->kinds; at < k; at++)
+        if (strcmp((*at)->group, (*k)->group) == 0)
             return false;
     return true;
 }
 
-static void put_group(struct buf *b, const struct schema_kind *first, bool alone)
+static void put_group(struct buf *b, const struct discovery *d, const struct schema_kind **first,
+                      bool alone)
 {
     buf_puts(b, alone ? "{\"kind\":\"APIGroup\",\"apiVersion\":\"v1\"," : "{");
-    buf_printf(b, "\"name\":\"%s\",\"versions\":[", first->group);
+    buf_printf(b, "\"name\":\"%s\",\"versions\":[", (*first)->group);
     size_t n = 0;
-    for (const struct schema_kind *k = first; k->kind; k++) {
-        if (strcmp(k->group, first->group) != 0 || !first_of_version(k))
+    for (const struct schema_kind **k = first; *k; k++) {
+        if (strcmp((*k)->group, (*first)->group) != 0 || !first_of_version(d, k))
             continue;
         buf_puts(b, n++ ? "," : "");
-        put_group_version(b, k);
+        put_group_version(b, *k);
     }
     buf_puts(b, "],\"preferredVersion\":");
-    put_group_version(b, first);
+    put_group_version(b, *first);
     buf_putc(b, '}');
 }
 
@@ -152,23 +157,25 @@ static void put_aggregated_resource(struct buf *b, const struct schema_kind *k)
     buf_puts(b, k->subresources && k->subresources[0] ? "]}" : "}");
 }
 
-static void put_aggregated_group(struct buf *b, const struct schema_kind *first)
+static void put_aggregated_group(struct buf *b, const struct discovery *d,
+                                 const struct schema_kind **first)
 {
     buf_puts(b, "{\"metadata\":{");
-    if (*first->group)
-        buf_printf(b, "\"name\":\"%s\",", first->group);
+    if (*(*first)->group)
+        buf_printf(b, "\"name\":\"%s\",", (*first)->group);
     buf_puts(b, "\"creationTimestamp\":null},\"versions\":[");
     size_t versions = 0;
-    for (const struct schema_kind *v = first; v->kind; v++) {
-        if (strcmp(v->group, first->group) != 0 || !first_of_version(v))
+    for (const struct schema_kind **v = first; *v; v++) {
+        if (strcmp((*v)->group, (*first)->group) != 0 || !first_of_version(d, v))
             continue;
-        buf_printf(b, "%s{\"version\":\"%s\",\"resources\":[", versions++ ? "," : "", v->version);
+        buf_printf(b, "%s{\"version\":\"%s\",\"resources\":[", versions++ ? "," : "",
+                   (*v)->version);
         size_t n = 0;
-        for (const struct schema_kind *k = v; k->kind; k++) {
-            if (!same_version(k, v))
+        for (const struct schema_kind **k = v; *k; k++) {
+            if (!same_version(*k, *v))
                 continue;
             buf_puts(b, n++ ? "," : "");
-            put_aggregated_resource(b, k);
+            put_aggregated_resource(b, *k);
         }
         buf_puts(b, "],\"freshness\":\"Current\"}");
     }
@@ -191,11 +198,11 @@ static void make_aggregated(struct discovery *d, struct buf *b)
         buf_puts(b, "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/v2\","
                     "\"metadata\":{},\"items\":[");
         size_t n = 0;
-        for (const struct schema_kind *k = schema_kinds; k->kind; k++) {
-            if ((*k->group == '\0') != core || !first_of_group(k))
+        for (const struct schema_kind **k = d->kinds; *k; k++) {
+            if ((*(*k)->group == '\0') != core || !first_of_group(d, k))
                 continue;
             buf_puts(b, n++ ? "," : "");
-            put_aggregated_group(b, k);
+            put_aggregated_group(b, d, k);
         }
         buf_puts(b, "]}");
         seal(core ? &d->api : &d->apis, b);
@@ -207,15 +214,15 @@ static void make_groups(struct discovery *d, struct buf *b)
     struct buf list = {0};
     buf_puts(&list, "{\"kind\":\"APIGroupList\",\"apiVersion\":\"v1\",\"groups\":[");
     size_t n = 0;
-    for (const struct schema_kind *k = schema_kinds; k->kind; k++) {
-        if (!*k->group || !first_of_group(k))
+    for (const struct schema_kind **k = d->kinds; *k; k++) {
+        if (!*(*k)->group || !first_of_group(d, k))
             continue;
         buf_puts(&list, n++ ? "," : "");
-        put_group(&list, k, false);
+        put_group(&list, d, k, false);
         struct document *doc = NEW(struct document);
-        put_group(b, k, true);
+        put_group(b, d, k, true);
         seal(doc, b);
-        map_set(&d->by_group, str_of(k->group), doc);
+        map_set(&d->by_group, str_of((*k)->group), doc);
     }
     buf_puts(&list, "]}");
     seal(&d->groups, &list);
@@ -224,21 +231,21 @@ static void make_groups(struct discovery *d, struct buf *b)
 
 static void make_resources(struct discovery *d, struct buf *b)
 {
-    for (const struct schema_kind *v = schema_kinds; v->kind; v++) {
-        if (!first_of_version(v))
+    for (const struct schema_kind **v = d->kinds; *v; v++) {
+        if (!first_of_version(d, v))
             continue;
-        char name[256];
-        snprintf(name, sizeof(name), "%s%s%s", v->group, *v->group ? "/" : "", v->version);
+        char name[512];
+        snprintf(name, sizeof(name), "%s%s%s", (*v)->group, *(*v)->group ? "/" : "", (*v)->version);
         buf_printf(b,
                    "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s\","
                    "\"resources\":[",
                    name);
         size_t n = 0;
-        for (const struct schema_kind *k = v; k->kind; k++) {
-            if (!same_version(k, v))
+        for (const struct schema_kind **k = v; *k; k++) {
+            if (!same_version(*k, *v))
                 continue;
             buf_puts(b, n++ ? "," : "");
-            put_resource(b, k);
+            put_resource(b, *k);
         }
         buf_puts(b, "]}");
         struct document *doc = NEW(struct document);
@@ -247,11 +254,20 @@ static void make_resources(struct discovery *d, struct buf *b)
     }
 }
 
-int discovery_init(struct api *api, struct err *err)
+struct discovery *discovery_new(const struct schema_kind *const *custom)
 {
     struct discovery *d = NEW(struct discovery);
     struct buf b = {0};
-    (void)err;
+    size_t built_in = 0, more = 0;
+    while (schema_kinds[built_in].kind)
+        built_in++;
+    while (custom[more])
+        more++;
+    d->kinds = mem_zalloc((built_in + more + 1) * sizeof(*d->kinds));
+    for (size_t i = 0; i < built_in; i++)
+        d->kinds[i] = &schema_kinds[i];
+    for (size_t i = 0; i < more; i++)
+        d->kinds[built_in + i] = custom[i];
     make_aggregated(d, &b);
     make_groups(d, &b);
     make_resources(d, &b);
@@ -259,8 +275,9 @@ int discovery_init(struct api *api, struct err *err)
              "{\"kind\":\"APIVersions\",\"versions\":[\"v1\"],\"serverAddressByClientCIDRs\":[]}");
     seal(&d->versions, &b);
     buf_done(&b);
-    api->discovery = d;
-    return 0;
+    free(d->kinds);
+    d->kinds = NULL;
+    return d;
 }
 
 static void free_documents(struct map *m)
@@ -273,9 +290,8 @@ static void free_documents(struct map *m)
     map_done(m);
 }
 
-void discovery_done(struct api *api)
+void discovery_free(struct discovery *d)
 {
-    struct discovery *d = api->discovery;
     if (!d)
         return;
     bytes_unref(d->api.json);
@@ -307,22 +323,27 @@ static bool wants_aggregated(struct str accept)
     return false;
 }
 
+static const struct document *find_document(struct call *c, const struct discovery *d)
+{
+    const struct route *r = &c->route;
+    if (!r->group.n && !r->version.n)
+        return r->core ? &d->versions : &d->groups;
+    if (!r->version.n)
+        return map_get(&d->by_group, r->group);
+    return map_get(&d->resources, r->core ? r->version
+                                          : arena_printf(&c->arena, "%.*s/%.*s", STR_ARG(r->group),
+                                                         STR_ARG(r->version)));
+}
+
 enum call_next discovery_serve(struct call *c)
 {
     const struct route *r = &c->route;
-    const struct discovery *d = c->api->discovery;
-    const struct document *doc;
-    if (!r->group.n && !r->version.n) {
-        if (wants_aggregated(c->accept))
-            return reply_document(c, r->core ? &d->api : &d->apis, AGGREGATED);
-        return reply_document(c, r->core ? &d->versions : &d->groups, NULL);
-    }
-    if (!r->version.n)
-        doc = map_get(&d->by_group, r->group);
-    else
-        doc =
-            map_get(&d->resources, r->core ? r->version
-                                           : arena_printf(&c->arena, "%.*s/%.*s", STR_ARG(r->group),
-                                                          STR_ARG(r->version)));
-    return doc ? reply_document(c, doc, NULL) : call_reply_not_found_page(c);
+    struct crd_catalog *catalog = crd_catalog_get(c->api);
+    const struct discovery *d = catalog->discovery;
+    bool aggregated = !r->group.n && !r->version.n && wants_aggregated(c->accept);
+    const struct document *doc = aggregated ? (r->core ? &d->api : &d->apis) : find_document(c, d);
+    enum call_next next =
+        doc ? reply_document(c, doc, aggregated ? AGGREGATED : NULL) : call_reply_not_found_page(c);
+    crd_catalog_unref(catalog);
+    return next;
 }

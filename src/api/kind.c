@@ -16,9 +16,9 @@ void kind_split_key(const struct kind *k, struct str key, struct str *ret_ns, st
         str_cut(rest, '/', ret_ns, ret_name);
 }
 
-static struct str lookup_key(char *room, size_t size, struct str a, struct str b, struct str c)
+struct str kind_lookup_key(char room[KIND_KEY], struct str a, struct str b, struct str c)
 {
-    if (a.n + b.n + c.n + 2 > size)
+    if (a.n + b.n + c.n + 2 > KIND_KEY)
         return (struct str){0};
     char *p = room;
     if (a.n)
@@ -32,6 +32,22 @@ static struct str lookup_key(char *room, size_t size, struct str a, struct str b
     return (struct str){room, (size_t)(p - room)};
 }
 
+void kind_init(struct kind *k, struct arena *a, const struct schema_kind *sk,
+               const struct strategy *s)
+{
+    k->k = sk;
+    k->s = s;
+    k->stored = s->review == NULL && kind_has_verb(k, "get");
+    k->api_version =
+        *sk->group ? arena_printf(a, "%s/%s", sk->group, sk->version) : str_of(sk->version);
+    k->group_resource =
+        *sk->group ? arena_printf(a, "%s.%s", sk->resource, sk->group) : str_of(sk->resource);
+    k->prefix = kind_key(a, sk->group, sk->resource, (struct str){0}, STR(""));
+    k->end = arena_printf(a, "%.*s%c", (int)k->prefix.n - 1, k->prefix.p, '/' + 1);
+    k->head = arena_printf(a, "{\"kind\":\"%s\",\"apiVersion\":\"%.*s\",", sk->kind,
+                           STR_ARG(k->api_version));
+}
+
 void kinds_init(struct kinds *ks)
 {
     *ks = (struct kinds){0};
@@ -41,21 +57,11 @@ void kinds_init(struct kinds *ks)
     for (size_t i = 0; i < ks->count; i++) {
         const struct schema_kind *sk = &schema_kinds[i];
         struct kind *k = &ks->all[i];
-        k->k = sk;
-        k->s = strategy_of(sk);
-        k->stored = k->s->review == NULL && kind_has_verb(k, "get");
-        k->api_version = *sk->group ? arena_printf(&ks->arena, "%s/%s", sk->group, sk->version)
-                                    : str_of(sk->version);
-        k->group_resource = *sk->group ? arena_printf(&ks->arena, "%s.%s", sk->resource, sk->group)
-                                       : str_of(sk->resource);
-        k->prefix = kind_key(&ks->arena, sk->group, sk->resource, (struct str){0}, STR(""));
-        k->end = arena_printf(&ks->arena, "%.*s%c", (int)k->prefix.n - 1, k->prefix.p, '/' + 1);
-        k->head = arena_printf(&ks->arena, "{\"kind\":\"%s\",\"apiVersion\":\"%.*s\",", sk->kind,
-                               STR_ARG(k->api_version));
-        char room[512];
+        kind_init(k, &ks->arena, sk, strategy_of(sk));
+        char room[KIND_KEY];
         map_set(&ks->by_resource,
-                lookup_key(room, sizeof(room), str_of(sk->group), str_of(sk->version),
-                           str_of(sk->resource)),
+                kind_lookup_key(room, str_of(sk->group), str_of(sk->version),
+                                str_of(sk->resource)),
                 k);
         if (k->stored)
             map_set(&ks->by_prefix, k->prefix, k);
@@ -72,8 +78,8 @@ void kinds_done(struct kinds *ks)
 const struct kind *kinds_find(const struct kinds *ks, struct str group, struct str version,
                               struct str resource)
 {
-    char room[512];
-    struct str key = lookup_key(room, sizeof(room), group, version, resource);
+    char room[KIND_KEY];
+    struct str key = kind_lookup_key(room, group, version, resource);
     return key.n ? map_get(&ks->by_resource, key) : NULL;
 }
 

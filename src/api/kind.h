@@ -1,6 +1,8 @@
 /* kind.h: the kinds that this server knows, ready for the request path.
  *
- * Made once in api_new from schema_kinds; immutable after that. Any thread. */
+ * The built-in ones are made once in api_new from schema_kinds and never change. Those of
+ * CustomResourceDefinitions come and go: crd.h has them, and whoever uses one holds a reference.
+ * Any thread. */
 #pragma once
 
 #include "api/strategy.h"
@@ -25,11 +27,20 @@ struct kinds {
     struct map by_prefix;   /* "/registry/group/resource/" of stored kinds */
 };
 
+/* Fills k in from what its kind and strategy say; both outlive it. */
+void kind_init(struct kind *k, struct arena *a, const struct schema_kind *sk,
+               const struct strategy *s);
 void kinds_init(struct kinds *ks);
 void kinds_done(struct kinds *ks);
 
+/* A built-in kind, or NULL. */
 const struct kind *kinds_find(const struct kinds *ks, struct str group, struct str version,
                               struct str resource);
+
+/* "group/version/resource" in the caller's room; empty when it does not fit. */
+enum { KIND_KEY = 512 };
+struct str kind_lookup_key(char room[KIND_KEY], struct str group, struct str version,
+                           struct str resource);
 
 bool kind_has_subresource(const struct kind *k, struct str sub);
 bool kind_has_verb(const struct kind *k, const char *verb);

@@ -10,7 +10,6 @@
 #include "doc/time.h"
 
 extern const struct strategy crd_strategy;
-extern const struct strategy crd_strategy;
 extern const struct strategy namespace_strategy, node_strategy, pod_strategy, service_strategy,
     endpoints_strategy, endpointslice_strategy, configmap_strategy, secret_strategy,
     serviceaccount_strategy, event_strategy, events_event_strategy, lease_strategy,

@@ -13,7 +13,6 @@ static const struct strategy *const strategies[] = {
     &deployment_strategy,
     &configmap_strategy,
     &crd_strategy,
-    &crd_strategy,
     &secret_strategy,
     &namespace_strategy,
     &serviceaccount_strategy,
