@@ -42,8 +42,11 @@ int tmpl_validate_type(struct state *s, struct value v, const struct gotype *t, 
         return 0;
     }
     ret->boxed = false;
-    if (t == &type_any)
+    if (t == &type_any) {
+        if (v.type->kind == KIND_INTERFACE) /* a nil error is a plain nil, too */
+            *ret = VALUE_NIL;
         return 0;
+    }
     if (gotype_assignable(v.type, t)) {
         if (t->kind != KIND_INTERFACE)
             ret->type = t;
