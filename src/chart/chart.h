@@ -122,4 +122,6 @@ struct str path_ext(struct str path);
 /* Drops the charts that conditions and tags switch off, renames by alias, imports values. */
 int chart_process_dependencies(struct chart_ctx *cx, struct chart *c, struct vmap *values);
 /* "found in Chart.yaml, but missing in charts/ directory: …" */
+int chart_missing_dependencies(struct chart_ctx *cx, const struct chart *c);
+/* The same with the advice that commands give. */
 int chart_check_dependencies(struct chart_ctx *cx, const struct chart *c);

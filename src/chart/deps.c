@@ -211,7 +211,7 @@ int chart_process_dependencies(struct chart_ctx *cx, struct chart *c, struct vma
     return import_values(cx, c);
 }
 
-int chart_check_dependencies(struct chart_ctx *cx, const struct chart *c)
+int chart_missing_dependencies(struct chart_ctx *cx, const struct chart *c)
 {
     struct buf missing = {0};
     for (size_t i = 0; i < c->meta.dependency_count; i++) {
@@ -222,13 +222,18 @@ int chart_check_dependencies(struct chart_ctx *cx, const struct chart *c)
         if (!found)
             buf_printf(&missing, "%s%.*s", missing.n ? ", " : "", STR_ARG(name));
     }
-    int status = 0;
-    if (missing.n)
-        status = chart_fail(cx,
-                            "An error occurred while checking for chart dependencies. You may need "
-                            "to run `helm dependency build` to fetch missing dependencies: found "
-                            "in Chart.yaml, but missing in charts/ directory: %s",
-                            buf_z(&missing));
+    int status = missing.n
+                     ? chart_fail(cx, "found in Chart.yaml, but missing in charts/ directory: %s",
+                                  buf_z(&missing))
+                     : 0;
     buf_done(&missing);
     return status;
+}
+
+int chart_check_dependencies(struct chart_ctx *cx, const struct chart *c)
+{
+    if (chart_missing_dependencies(cx, c) == 0)
+        return 0;
+    return chart_wrap(cx, "An error occurred while checking for chart dependencies. You may need "
+                          "to run `helm dependency build` to fetch missing dependencies");
 }

@@ -721,37 +721,38 @@ static struct schema_problem *check_value(const struct check *outer, const val *
 }
 
 /* --- charts --- */
-static void validate_one(struct chart_ctx *cx, const struct chart *c, const struct vmap *values,
-                         struct buf *b)
+int values_validate_schema(struct chart_ctx *cx, struct str schema, const struct vmap *values)
 {
     struct doc d;
     struct err err;
     val *root;
     struct schema_set set;
+    int status = 0;
     doc_init(&d);
-    if (doc_parse_json(&d, c->schema, &root, &err) != 0) {
-        buf_printf(b, "%.*s:\n%s", STR_ARG(c->meta.name), err.message);
-    } else if (schema_set_init(&set, cx, root) != 0) {
-        buf_printf(b, "%.*s:\n%.*s", STR_ARG(c->meta.name), STR_ARG(cx->error));
-    } else {
+    if (doc_parse_json(&d, schema, &root, &err) != 0)
+        status = chart_fail(cx, "%s", err.message);
+    else
+        status = schema_set_init(&set, cx, root);
+    if (status == 0) {
         struct check start = {.set = &set, .resource = &set.items[0]};
         struct value v = value_map(&type_map, (struct vmap *)values);
         struct schema_problem *found = check_value(&start, root, v, NULL, NULL);
+        struct buf text = {0};
         if (found) {
-            struct buf text = {0};
             schema_put_problems(&text, found->kind == SCHEMA_GROUP ? found->causes : found, 0);
-            buf_printf(b, "%.*s:\n%s\n", STR_ARG(c->meta.name), buf_z(&text));
-            buf_done(&text);
+            status = chart_fail(cx, "%s\n", buf_z(&text));
         }
+        buf_done(&text);
     }
     doc_done(&d);
+    return status;
 }
 
 static void validate_all(struct chart_ctx *cx, const struct chart *c, const struct vmap *values,
                          struct buf *b)
 {
-    if (c->has_schema)
-        validate_one(cx, c, values, b);
+    if (c->has_schema && values_validate_schema(cx, c->schema, values) != 0)
+        buf_printf(b, "%.*s:\n%.*s", STR_ARG(c->meta.name), STR_ARG(cx->error));
     for (size_t i = 0; i < c->dep_count; i++) {
         const struct chart *sub = c->deps[i];
         struct value *v = vmap_get(values, sub->meta.name);

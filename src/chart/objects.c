@@ -290,11 +290,12 @@ static struct value maintainers_value(struct arena *a, const struct chart_meta *
     return list;
 }
 
-static struct value dependencies_value(struct arena *a, const struct chart_meta *m)
+static struct value dependencies_value(struct arena *a, struct chart_dependency *const *entries,
+                                       size_t n)
 {
-    struct value list = value_slice_new(a, &type_dependencies, m->dependency_count);
-    for (size_t i = 0; i < m->dependency_count; i++) {
-        const struct chart_dependency *d = m->dependencies[i];
+    struct value list = value_slice_new(a, &type_dependencies, n);
+    for (size_t i = 0; i < n; i++) {
+        const struct chart_dependency *d = entries[i];
         struct value v = value_struct_new(a, &type_dependency_ptr);
         set_text(v, "Name", d->name);
         set_text(v, "Version", d->version);
@@ -310,7 +311,7 @@ static struct value dependencies_value(struct arena *a, const struct chart_meta 
     return list;
 }
 
-static struct value metadata_value(struct arena *a, const struct chart_meta *m)
+struct value chart_metadata_value(struct arena *a, const struct chart_meta *m)
 {
     struct value v = value_struct_new(a, &type_metadata);
     set_text(v, "Name", m->name);
@@ -331,7 +332,8 @@ static struct value metadata_value(struct arena *a, const struct chart_meta *m)
         value_set_field(v, "Annotations", value_map(&type_map_strings, m->annotations));
     set_text(v, "KubeVersion", m->kube_version);
     if (m->has_dependencies)
-        value_set_field(v, "Dependencies", dependencies_value(a, m));
+        value_set_field(v, "Dependencies",
+                        dependencies_value(a, m->dependencies, m->dependency_count));
     set_text(v, "Type", m->type);
     return v;
 }
@@ -339,7 +341,35 @@ static struct value metadata_value(struct arena *a, const struct chart_meta *m)
 struct value chart_value(struct arena *a, const struct chart *c)
 {
     struct value v = value_struct_new(a, &type_chart);
-    value_set_field(v, "Metadata", metadata_value(a, &c->meta));
+    value_set_field(v, "Metadata", chart_metadata_value(a, &c->meta));
     value_set_field(v, "IsRoot", value_bool(c->parent == NULL));
     return v;
+}
+
+/* --- chart.Lock --- */
+static const struct gotype type_lock = {
+    .kind = KIND_STRUCT,
+    .name = "chart.Lock",
+    .defined = true,
+    .fields = (const struct gofield[]){{"Generated", &type_string, "generated"},
+                                       {"Digest", &type_string, "digest"},
+                                       {"Dependencies", &type_dependencies, "dependencies"},
+                                       {0}},
+};
+
+struct value chart_lock_value(struct arena *a, const struct chart_lock *l)
+{
+    struct value v = value_struct_new(a, &type_lock);
+    set_text(v, "Generated", l->generated);
+    set_text(v, "Digest", l->digest);
+    if (l->dependencies)
+        value_set_field(v, "Dependencies",
+                        dependencies_value(a, l->dependencies, l->dependency_count));
+    return v;
+}
+
+struct value chart_dependencies_value(struct arena *a, struct chart_dependency *const *entries,
+                                      size_t n)
+{
+    return dependencies_value(a, entries, n);
 }

@@ -218,7 +218,7 @@ static struct value release_value(struct arena *a, const struct render_release *
     vmap_set(m, STR("Name"), value_str(r->name));
     vmap_set(m, STR("Namespace"), value_str(r->namespace));
     vmap_set(m, STR("IsUpgrade"), value_bool(r->is_upgrade));
-    vmap_set(m, STR("IsInstall"), value_bool(!r->is_upgrade));
+    vmap_set(m, STR("IsInstall"), value_bool(r->is_install));
     vmap_set(m, STR("Revision"), value_int(r->revision));
     vmap_set(m, STR("Service"), value_z("Helm"));
     return value_map(&type_map, m);
@@ -238,8 +238,6 @@ int chart_check_kube_version(struct chart_ctx *cx, const struct chart *c,
 int chart_render(struct chart_ctx *cx, const struct chart *c, struct vmap *values,
                  const struct render_options *o, struct rendered_list *ret)
 {
-    if (chart_check_kube_version(cx, c, &o->capabilities) != 0)
-        return -1;
     struct sources sources = {0};
     struct collector k = {cx, &sources, release_value(cx->arena, &o->release),
                           capabilities_value(cx->arena, &o->capabilities)};

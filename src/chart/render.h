@@ -8,7 +8,7 @@
 struct render_release {
     struct str name, namespace;
     int revision;
-    bool is_upgrade;
+    bool is_upgrade, is_install; /* neither while linting */
 };
 
 /* A template's output. */
@@ -32,7 +32,7 @@ struct render_options {
 };
 
 /* Executes all templates of the chart, whose dependencies have been processed. values are those of
- * values_coalesce; the chart's demand on the cluster's version is checked first. */
+ * values_coalesce. */
 int chart_render(struct chart_ctx *cx, const struct chart *c, struct vmap *values,
                  const struct render_options *o, struct rendered_list *ret);
 /* "chart requires kubeVersion: … which is incompatible with Kubernetes …" */

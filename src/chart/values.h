@@ -46,3 +46,5 @@ int strvals_parse_literal(struct chart_ctx *cx, struct str text, struct vmap *de
 /* --- jsonschema.c --- */
 /* values.schema.json of a chart and of those inside; the error lists everything. */
 int values_validate(struct chart_ctx *cx, const struct chart *c, const struct vmap *values);
+/* One schema alone. */
+int values_validate_schema(struct chart_ctx *cx, struct str schema, const struct vmap *values);

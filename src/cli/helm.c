@@ -14,7 +14,14 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"dependency", {"dep", "dependencies"}, helm_dependency, "manage a chart's dependencies"},
+    {"env", {0}, helm_env, "helm client environment information"},
+    {"lint", {0}, helm_lint, "examine a chart for possible issues"},
+    {"package", {0}, helm_package, "package a chart directory into a chart archive"},
+    {"pull", {"fetch"}, helm_pull, "download a chart from a repository"},
+    {"show", {"inspect"}, helm_show, "show information of a chart"},
     {"template", {0}, helm_template, "locally render templates"},
+    {"version", {0}, helm_version, "print the client version information"},
 };
 
 static const struct command *find(const char *name)

@@ -46,6 +46,9 @@ extern const struct helm_flag helm_ignored_flags[]; /* --debug, --kubeconfig and
 /* A file's content; Go's error text. */
 int helm_read_file(struct chart_ctx *cx, struct str path, struct str *ret);
 
+/* HELM_NAMESPACE, or "default". */
+const char *helm_namespace(void);
+
 /* Where a chart lies that a command names: a path, or what a repository gave. */
 struct helm_source {
     const char *repo, *version;
@@ -53,5 +56,15 @@ struct helm_source {
 int helm_locate_chart(struct chart_ctx *cx, const char *name, const struct helm_source *source,
                       const char **ret);
 
+/* Brings charts/ up to what Chart.yaml asks for, as `dependency update` does. */
+int helm_dependency_update(struct chart_ctx *cx, const char *path, struct buf *out);
+
 /* --- the commands: what is printed goes to out --- */
+int helm_dependency(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_env(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_lint(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_package(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_pull(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_show(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_template(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_version(struct chart_ctx *cx, int argc, char **argv, struct buf *out);

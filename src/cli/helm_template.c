@@ -286,7 +286,7 @@ static int render(struct chart_ctx *cx, const struct options *o, const char *nam
                   struct vmap *values, struct buf *out)
 {
     struct render_options r = {
-        .release = {str_of(name), str_of(o->namespace), 1, o->is_upgrade},
+        .release = {str_of(name), str_of(o->namespace), 1, o->is_upgrade, !o->is_upgrade},
         .capabilities = capabilities_default(cx->arena, &o->api_versions),
     };
     if (o->kube_version &&
@@ -298,7 +298,9 @@ static int render(struct chart_ctx *cx, const struct options *o, const char *nam
     if (values_coalesce(cx, c, values, false, &coalesced) != 0 ||
         (!o->skip_schema && values_validate(cx, c, coalesced) != 0))
         return -1;
-    int status = chart_render(cx, c, coalesced, &r, &rendered);
+    int status = chart_check_kube_version(cx, c, &r.capabilities);
+    if (status == 0)
+        status = chart_render(cx, c, coalesced, &r, &rendered);
     if (status == 0) {
         drop_notes(&rendered);
         status = manifests_sort(cx, &rendered, &hooks, &generic);
@@ -313,8 +315,7 @@ static int render(struct chart_ctx *cx, const struct options *o, const char *nam
 
 int helm_template(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
 {
-    const char *from_env = getenv("HELM_NAMESPACE");
-    struct options o = {.namespace = from_env && from_env[0] ? from_env : "default"};
+    struct options o = {.namespace = helm_namespace()};
     const char *name, *chart = NULL, *path;
     struct vmap *values;
     struct chart *c;

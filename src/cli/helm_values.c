@@ -1,7 +1,7 @@
 /* helm_values.c: what the user gives a command: values, and the chart's place. */
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <stdlib.h>
 
 #include "chart/values.h"
 #include "cli/helm.h"
@@ -68,22 +68,8 @@ int helm_merge_values(struct chart_ctx *cx, const struct helm_values *v, struct 
     return 0;
 }
 
-int helm_locate_chart(struct chart_ctx *cx, const char *name, const struct helm_source *source,
-                      const char **ret)
+const char *helm_namespace(void)
 {
-    (void)source;
-    struct str trimmed = str_trim(str_of(name));
-    const char *path = arena_z(cx->arena, trimmed);
-    struct stat st;
-    if (stat(path, &st) == 0) {
-        *ret = path;
-        return 0;
-    }
-    if (path[0] == '/' || path[0] == '.')
-        return chart_fail(cx, "path \"%s\" not found", path);
-    struct str repo, rest;
-    if (!str_cut(trimmed, '/', &repo, &rest))
-        return chart_fail(
-            cx, "non-absolute URLs should be in form of repo_name/path_to_chart, got: %s", path);
-    return chart_fail(cx, "repo %.*s not found", STR_ARG(repo));
+    const char *name = getenv("HELM_NAMESPACE");
+    return name && name[0] ? name : "default";
 }

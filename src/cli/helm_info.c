@@ -1,0 +1,125 @@
+/* helm_info.c: `tutti helm version` and `tutti helm env`. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "chart/template.h"
+#include "cli/helm.h"
+
+/* --template: {{ .Version }} and the like. */
+static int put_template(struct chart_ctx *cx, const char *text, struct buf *out)
+{
+    struct tmpl_set *set = tmpl_set_new("version");
+    struct tmpl *t;
+    struct str error;
+    struct capabilities c = capabilities_default(cx->arena, NULL);
+    struct value build;
+    value_field(capabilities_value(cx->arena, &c), STR("HelmVersion"), &build);
+    int status = tmpl_parse(set, STR("version"), str_of(text), &t, &error);
+    if (status != 0) {
+        chart_fail(cx, "%.*s", STR_ARG(error));
+    } else {
+        struct tmpl_limits limits = {0};
+        struct tmpl_exec *x = tmpl_exec_new(set, cx->arena, &limits, NULL);
+        status = tmpl_run(x, t, build, out);
+        if (status != 0)
+            cx->error = tmpl_error(x);
+        tmpl_exec_done(x);
+    }
+    tmpl_set_free(set);
+    return status;
+}
+
+int helm_version(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
+{
+    bool brief = false;
+    const char *template = NULL;
+    const struct helm_flag flags[] = {
+        {"client", 'c', HELM_SWITCH, NULL, NULL},
+        {"short", 0, HELM_SWITCH, &brief, NULL},
+        {"template", 0, HELM_TEXT, &template, NULL},
+        {0},
+    };
+    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+        return -1;
+    if (template)
+        return put_template(cx, template, out);
+    if (brief)
+        buf_puts(out, HELM_VERSION "\n");
+    else
+        buf_puts(out,
+                 "version.BuildInfo{Version:\"" HELM_VERSION
+                 "\", GitCommit:\"\", GitTreeState:\"\", GoVersion:\"" HELM_GO_VERSION "\"}\n");
+    return 0;
+}
+
+/* A folder of the XDG kind: HELM_…_HOME, XDG_…_HOME/helm, HOME/default/helm. */
+static const char *home_of(struct chart_ctx *cx, const char *kind, const char *below)
+{
+    const char *own = getenv(arena_printf(cx->arena, "HELM_%s_HOME", kind).p);
+    const char *xdg = getenv(arena_printf(cx->arena, "XDG_%s_HOME", kind).p);
+    const char *home = getenv("HOME");
+    if (own && own[0])
+        return own;
+    if (xdg && xdg[0])
+        return arena_printf(cx->arena, "%s/helm", xdg).p;
+    return arena_printf(cx->arena, "%s/%s/helm", home ? home : "", below).p;
+}
+
+static const char *or_default(const char *name, const char *value)
+{
+    const char *set = getenv(name);
+    return set && set[0] ? set : value;
+}
+
+int helm_env(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
+{
+    const struct helm_flag none[] = {{0}};
+    struct arena *a = cx->arena;
+    if (helm_flags(cx, none, helm_ignored_flags, argc, argv, &argc) != 0)
+        return -1;
+    const char *cache = home_of(cx, "CACHE", ".cache");
+    const char *config = home_of(cx, "CONFIG", ".config");
+    const char *data = home_of(cx, "DATA", ".local/share");
+    const char *plugins = arena_printf(a, "%s/plugins", data).p;
+    const char *registry = arena_printf(a, "%s/registry/config.json", config).p;
+    const char *repositories = arena_printf(a, "%s/repositories.yaml", config).p;
+    const char *repository_cache = arena_printf(a, "%s/repository", cache).p;
+    const struct {
+        const char *name, *value;
+    } all[] = {
+        {"HELM_BIN", "tutti helm"},
+        {"HELM_BURST_LIMIT", or_default("HELM_BURST_LIMIT", "100")},
+        {"HELM_CACHE_HOME", cache},
+        {"HELM_CONFIG_HOME", config},
+        {"HELM_DATA_HOME", data},
+        {"HELM_DEBUG", or_default("HELM_DEBUG", "false")},
+        {"HELM_KUBEAPISERVER", or_default("HELM_KUBEAPISERVER", "")},
+        {"HELM_KUBEASGROUPS", or_default("HELM_KUBEASGROUPS", "")},
+        {"HELM_KUBEASUSER", or_default("HELM_KUBEASUSER", "")},
+        {"HELM_KUBECAFILE", or_default("HELM_KUBECAFILE", "")},
+        {"HELM_KUBECONTEXT", or_default("HELM_KUBECONTEXT", "")},
+        {"HELM_KUBEINSECURE_SKIP_TLS_VERIFY",
+         or_default("HELM_KUBEINSECURE_SKIP_TLS_VERIFY", "false")},
+        {"HELM_KUBETLS_SERVER_NAME", or_default("HELM_KUBETLS_SERVER_NAME", "")},
+        {"HELM_KUBETOKEN", or_default("HELM_KUBETOKEN", "")},
+        {"HELM_MAX_HISTORY", or_default("HELM_MAX_HISTORY", "10")},
+        {"HELM_NAMESPACE", helm_namespace()},
+        {"HELM_PLUGINS", or_default("HELM_PLUGINS", plugins)},
+        {"HELM_QPS", or_default("HELM_QPS", "0.00")},
+        {"HELM_REGISTRY_CONFIG", or_default("HELM_REGISTRY_CONFIG", registry)},
+        {"HELM_REPOSITORY_CACHE", or_default("HELM_REPOSITORY_CACHE", repository_cache)},
+        {"HELM_REPOSITORY_CONFIG", or_default("HELM_REPOSITORY_CONFIG", repositories)},
+    };
+    bool found = false;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        if (argc == 0)
+            buf_printf(out, "%s=\"%s\"\n", all[i].name, all[i].value);
+        else if (strcmp(argv[0], all[i].name) == 0) {
+            buf_printf(out, "%s\n", all[i].value);
+            found = true;
+        }
+    }
+    if (argc > 0 && !found)
+        buf_putc(out, '\n');
+    return 0;
+}
