@@ -159,7 +159,7 @@ enum cel_kind {
 struct cel_value {
     enum cel_kind kind : 8;
     int zone : 24; /* seconds east of UTC, as a timestamp was written */
-    int32_t nanos; /* of a timestamp */
+    int32_t nanos; /* of a timestamp; of a quantity 1: it was computed */
     union {
         bool b;
         int64_t i; /* a timestamp's seconds since 1970 too */

@@ -56,7 +56,7 @@ struct cel_list {
     size_t n, cap;
     struct cel_value *items;
     const val *doc;
-    const struct cel_type *type; /* of doc: the list's */
+    const struct cel_type *type; /* of a document's list, and of what was added to a set */
     const struct cel_list *left, *right;
 };
 

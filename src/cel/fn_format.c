@@ -110,7 +110,11 @@ static bool put_inner(struct formatter *f, struct cel_value v)
             buf_printf(f->out, "%.6f", v.d);
         return true;
     default:
-        return put_string(f, v);
+        if (v.kind <= CEL_TYPE)
+            return put_string(f, v);
+        buf_printf(f->problem, "error during formatting: no formatting function for %.*s",
+                   STR_ARG(cel_type_name_of(v)));
+        return false;
     }
 }
 
@@ -259,16 +263,13 @@ static bool put_real(struct formatter *f, struct cel_value v, struct format_clau
         d = v.s.p[0] == '-' ? -INFINITY : INFINITY;
     else if (v.kind != CEL_DOUBLE)
         return refuse(f, c.verb, v);
-    if (isnan(d)) {
-        buf_puts(f->out, c.verb == 'e' ? "   NaN" : "NaN");
+    if (isnan(d) || isinf(d)) { /* the locale's %e is six columns wide */
+        const char *text = isnan(d) ? "   NaN" : d < 0 ? "    -∞" : "     ∞";
+        buf_puts(f->out, c.verb == 'e' ? text : text + strspn(text, " "));
         return true;
     }
     if (signbit(d))
         buf_putc(f->out, '-');
-    if (isinf(d)) {
-        buf_puts(f->out, c.verb == 'e' ? "     ∞" : "∞");
-        return true;
-    }
     struct buf b = {0};
     if (c.verb == 'f')
         buf_printf(&b, "%.*f", c.precision, fabs(d));

@@ -13,8 +13,8 @@
 struct cel_value cel_kube_equal(struct cel_value x, struct cel_value y)
 {
     switch (x.kind) {
-    case CEL_QUANTITY:
-        return cel_bool(quantity_cmp(x.quantity, y.quantity) == 0);
+    case CEL_QUANTITY: /* upstream cannot compare with the result of add or sub on the right */
+        return y.nanos ? cel_no_overload() : cel_bool(quantity_cmp(x.quantity, y.quantity) == 0);
     case CEL_URL:
         return cel_bool(str_eq(x.url->text, y.url->text));
     case CEL_IP:
@@ -147,7 +147,9 @@ FN(cel_fn_quantity_add)
     UNUSED;
     struct quantity q = *args[0].quantity, other = operand(args[1]);
     quantity_add(&q, &other);
-    return of_quantity(ev, &q);
+    struct cel_value v = of_quantity(ev, &q);
+    v.nanos = 1;
+    return v;
 }
 
 FN(cel_fn_quantity_sub)
@@ -155,5 +157,7 @@ FN(cel_fn_quantity_sub)
     UNUSED;
     struct quantity q = *args[0].quantity, other = operand(args[1]);
     quantity_sub(&q, &other);
-    return of_quantity(ev, &q);
+    struct cel_value v = of_quantity(ev, &q);
+    v.nanos = 1;
+    return v;
 }

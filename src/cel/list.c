@@ -50,18 +50,19 @@ struct cel_value cel_list_at(struct eval *ev, const struct cel_list *l, size_t i
 
 static bool is_by_key(const struct cel_list *l)
 {
-    return l->form == LIST_DOC && l->type && l->type->list == SCHEMA_LIST_MAP;
+    return l->type && l->type->list == SCHEMA_LIST_MAP;
 }
 
 static bool is_set(const struct cel_list *l)
 {
-    return l->form == LIST_DOC && l->type && l->type->list == SCHEMA_LIST_SET;
+    return l->type && l->type->list == SCHEMA_LIST_SET;
 }
 
 /* Sets and keyed lists of a schema take over only what they lack; keyed items replace. */
 static struct cel_value merge(struct eval *ev, const struct cel_list *x, const struct cel_list *y)
 {
     struct cel_value out = cel_list_new(ev, x->n + y->n);
+    ((struct cel_list *)out.list)->type = x->type; /* what comes out is a set, or keyed, again */
     struct cel_value places = cel_map_new(ev, x->n + y->n), place;
     for (size_t i = 0; i < x->n + y->n; i++) {
         struct cel_value item = i < x->n ? cel_list_at(ev, x, i) : cel_list_at(ev, y, i - x->n);

@@ -1,5 +1,5 @@
 /* The ip and cidr libraries, in the words of Go's net/netip. */
-#include <arpa/inet.h>
+#include <ctype.h>
 
 #include "cel/formats.h"
 #include "cel/functions.h"
@@ -88,14 +88,88 @@ static const char *parse_v4(struct str s, unsigned char *ret, struct str *ret_at
     return NULL;
 }
 
-static const char *parse_v6(struct str s, unsigned char *ret)
+/* One group of hexadecimal digits at the front of s, and how long it is. */
+static const char *parse_group(struct str s, unsigned *ret, size_t *ret_n)
 {
-    char z[INET6_ADDRSTRLEN + 1];
-    if (s.n >= sizeof z)
-        return "IPv6 address too long";
-    memcpy(z, s.p, s.n);
-    z[s.n] = 0;
-    return inet_pton(AF_INET6, z, ret) == 1 ? NULL : "unable to parse IP";
+    *ret = 0;
+    for (*ret_n = 0; *ret_n < s.n && isxdigit((unsigned char)s.p[*ret_n]); ++*ret_n) {
+        char c = s.p[*ret_n];
+        *ret = *ret << 4 | (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+        if (*ret_n > 3)
+            return "each group must have 4 or less digits";
+    }
+    return *ret_n ? NULL : "each colon-separated field must have at least one digit";
+}
+
+/* Four bytes in the dotted form at the end of an address whose first `i` bytes are there. */
+static const char *parse_tail(struct str s, int i, bool gap, unsigned char *ret, struct str *ret_at)
+{
+    if (!gap && i != 12)
+        return "embedded IPv4 address must replace the final 2 fields of the address";
+    if (i + 4 > 16)
+        return "too many hex fields to fit an embedded IPv4 at the end of the address";
+    return parse_v4(s, ret + i, ret_at);
+}
+
+/* Moves what stands behind the gap to the end. */
+static void spread(unsigned char *bytes, int gap, int n)
+{
+    memmove(bytes + gap + (16 - n), bytes + gap, (size_t)(n - gap));
+    memset(bytes + gap, 0, (size_t)(16 - n));
+}
+
+static const char *parse_v6(struct str s, unsigned char *ret, struct str *ret_at)
+{
+    int gap = -1, i = 0;
+    *ret_at = (struct str){0};
+    if (str_starts(s, STR("::"))) {
+        gap = 0;
+        s = str_from(s, 2);
+    }
+    while (s.n > 0 && i < 16) {
+        unsigned group;
+        size_t n;
+        *ret_at = s;
+        const char *problem = parse_group(s, &group, &n);
+        if (problem)
+            return problem;
+        if (n < s.n && s.p[n] == '.') {
+            problem = parse_tail(s, i, gap >= 0, ret, ret_at);
+            i += 4;
+            s.n = 0;
+            if (problem)
+                return problem;
+            break;
+        }
+        ret[i++] = (unsigned char)(group >> 8);
+        ret[i++] = (unsigned char)group;
+        s = str_from(s, n);
+        *ret_at = s;
+        if (s.n == 0)
+            break;
+        if (s.p[0] != ':')
+            return "unexpected character, want colon";
+        if (s.n == 1)
+            return "colon must be followed by more characters";
+        s = str_from(s, 1);
+        if (s.p[0] != ':')
+            continue;
+        *ret_at = s;
+        if (gap >= 0)
+            return "multiple :: in address";
+        gap = i;
+        s = str_from(s, 1);
+    }
+    *ret_at = s;
+    if (s.n > 0)
+        return "trailing garbage after address";
+    if (i < 16 && gap < 0)
+        return "address string too short";
+    if (i == 16 && gap >= 0)
+        return "the :: must expand to at least one field of zeros";
+    if (i < 16)
+        spread(ret, gap, i);
+    return NULL;
 }
 
 /* False: the problem is in b, as netip.ParseAddr words it. */
@@ -111,7 +185,10 @@ static bool parse_address(struct str s, struct cel_ip *ret, struct buf *b)
         }
         if (s.p[i] == ':') {
             ssize_t zone = str_find_char(s, '%');
-            problem = parse_v6(zone > 0 ? str_head(s, (size_t)zone) : s, ret->bytes);
+            if (zone + 1 == (ssize_t)s.n)
+                problem = "zone must be a non-empty string";
+            else
+                problem = parse_v6(zone > 0 ? str_head(s, (size_t)zone) : s, ret->bytes, &at);
             ret->v6 = true;
             break;
         }

@@ -100,7 +100,7 @@ struct cel_value cel_compare(struct eval *ev, struct cel_value x, struct cel_val
 
 static bool is_loose_list(struct cel_value v)
 {
-    return v.list->form == LIST_DOC && v.list->type &&
+    return v.list->type &&
            (v.list->type->list == SCHEMA_LIST_SET || v.list->type->list == SCHEMA_LIST_MAP);
 }
 
