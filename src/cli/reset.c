@@ -12,10 +12,20 @@
 /* Everything but the images, which may have taken long to come here. */
 static int remove_state(const char *dir, struct err *err)
 {
-    static const char *const parts[] = {
-        "store",        "pki",       "pods",         "containers",       "logs",
-        "net",          "run",       "bin",          "admin.kubeconfig", "agent.kubeconfig",
-        "cluster.json", "tutti.log", "tutti.log.old"};
+    static const char *const parts[] = {"store",
+                                        "picture",
+                                        "pki",
+                                        "pods",
+                                        "containers",
+                                        "logs",
+                                        "net",
+                                        "run",
+                                        "bin",
+                                        "admin.kubeconfig",
+                                        "agent.kubeconfig",
+                                        "cluster.json",
+                                        "tutti.log",
+                                        "tutti.log.old"};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         struct buf path = {0};
         buf_printf(&path, "%s/%s", dir, parts[i]);
