@@ -1,5 +1,6 @@
 /* Deletion: preconditions, grace, finalizers and what is left of the object until they are done
  * (k8s.io/apiserver/pkg/registry/rest/delete.go, registry/generic/registry/store.go). */
+#include "api/admission.h"
 #include "api/call.h"
 #include "api/core.h"
 #include "doc/time.h"
@@ -215,7 +216,7 @@ int delete_prepare(struct call *c, const struct store_kv *kv, val *old, const va
     const struct strategy *s = c->kind->s;
     enum graceful grace;
     if (check_immortal(c, VAL_STR(old, "metadata", "name"), err) != 0 ||
-        check_preconditions(c, old, options, err) != 0)
+        check_preconditions(c, old, options, err) != 0 || admission_delete(c, old, err) != 0)
         return -1;
     val *before = val_copy(&c->doc, old);
     if (apply_grace(c, old, options, &grace, err) != 0)

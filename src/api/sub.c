@@ -1,5 +1,6 @@
 /* Subresources that change or answer without being objects of their own: scale, and those that a
  * strategy serves (binding, finalize, token, …). And kinds that are only answered. */
+#include "api/admission.h"
 #include "api/call.h"
 #include "api/core.h"
 
@@ -151,7 +152,7 @@ static enum call_next sub_changed(struct call *c)
         return call_reply_object(c, 201,
                                  STR("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
                                      "\"status\":\"Success\",\"code\":201}"));
-    struct bytes *answer = c->write.first_value ? c->write.first_value : c->stored;
+    struct bytes *answer = c->stored ? c->stored : c->write.first_value;
     return call_reply_object(c, 200, bytes_str(answer));
 }
 
@@ -182,7 +183,8 @@ enum call_next handle_change_sub(struct call *c)
     if (own && write_preconditions(c, body, old, &err) != 0)
         return call_fail(c, &err);
     val *obj = val_copy(&c->doc, old);
-    if (c->kind->s->change_sub(&c->ctx, obj, body, &err) != 0)
+    if (c->kind->s->change_sub(&c->ctx, obj, body, &err) != 0 ||
+        admission_validate(c, obj, old, &err) != 0)
         return call_fail(c, &err);
     bool gone = VAL_STR(old, "metadata", "deletionTimestamp").n &&
                 VAL_INT(old, "metadata", "deletionGracePeriodSeconds") == 0 &&

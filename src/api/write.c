@@ -1,5 +1,6 @@
 /* Create, update and patch: from what a client sent to one atomic write
  * (k8s.io/apiserver/pkg/registry/generic/registry/store.go, registry/rest/create.go, update.go). */
+#include "api/admission.h"
 #include "api/call.h"
 #include "api/core.h"
 #include "api/raw.h"
@@ -20,6 +21,8 @@ int write_set_put(struct call *c, const struct kind *k, const val *obj, int64_t 
 {
     enum { MAX_OBJECT = 3 * 1024 * 1024 / 2 };
     int64_t at;
+    if (admission_usage(c, k, obj, err) != 0)
+        return -1;
     struct bytes *json = meta_encode(c, k, obj, &at);
     if (json->n > MAX_OBJECT) {
         bytes_unref(json);
@@ -33,6 +36,8 @@ int write_set_put(struct call *c, const struct kind *k, const val *obj, int64_t 
 
 void write_set_delete(struct call *c, int64_t expect)
 {
+    struct err never; /* what goes only gives back */
+    admission_usage(c, c->kind, NULL, &never);
     c->ops[0] = (struct store_op){STORE_DELETE, c->key, NULL, -1, expect};
     c->write.op_count = 1;
     add_extra(c);
@@ -149,10 +154,12 @@ int write_created(struct call *c, val *obj, struct err *err)
         s->defaults(&c->ctx, obj);
     if (s->has_status && !s->status_on_create)
         val_del(obj, "status");
+    if (admission_mutate(c, obj, err) != 0)
+        return -1;
     if (s->prepare_create && s->prepare_create(&c->ctx, obj, err) != 0)
         return -1;
     schema_normalize(c->kind->k->schema, &c->doc, obj);
-    if (validate(c, obj, NULL, err) != 0)
+    if (validate(c, obj, NULL, err) != 0 || admission_validate(c, obj, NULL, err) != 0)
         return -1;
     if (c->managed)
         val_set(&c->doc, val_get(obj, "metadata"), "managedFields", val_copy(&c->doc, c->managed));
@@ -310,7 +317,7 @@ int write_changed(struct call *c, val *obj, const val *old, int64_t mod_rev, str
         (spec_changed(obj, old) || (s->annotation_generation && annotations_changed(obj, old))))
         val_set_int(&c->doc, val_get(obj, "metadata"), "generation",
                     VAL_INT(old, "metadata", "generation") + 1);
-    if (validate(c, obj, old, err) != 0)
+    if (validate(c, obj, old, err) != 0 || admission_validate(c, obj, old, err) != 0)
         return -1;
     if (c->managed)
         val_set(&c->doc, val_get(obj, "metadata"), "managedFields", val_copy(&c->doc, c->managed));
@@ -333,9 +340,9 @@ static enum call_next changed(struct call *c)
         return call_again(c);
     if (c->write.result == STORE_FAILED)
         return write_failed(c);
-    if (c->write.first_value)
-        return call_reply_object(c, 200, bytes_str(c->write.first_value));
-    return call_reply_object(c, 200, bytes_str(c->stored)); /* the update let it go */
+    if (c->stored) /* the update let it go */
+        return call_reply_object(c, 200, bytes_str(c->stored));
+    return call_reply_object(c, 200, bytes_str(c->write.first_value));
 }
 
 enum call_next write_finish(struct call *c, int rc, const val *old, val *obj, const struct err *err)

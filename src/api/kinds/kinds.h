@@ -14,7 +14,8 @@ extern const struct strategy namespace_strategy, node_strategy, pod_strategy, se
     endpoints_strategy, endpointslice_strategy, configmap_strategy, secret_strategy,
     serviceaccount_strategy, event_strategy, events_event_strategy, lease_strategy,
     deployment_strategy, replicaset_strategy, controllerrevision_strategy, role_strategy,
-    clusterrole_strategy, rolebinding_strategy, clusterrolebinding_strategy;
+    clusterrole_strategy, rolebinding_strategy, clusterrolebinding_strategy,
+    resourcequota_strategy, limitrange_strategy;
 /* Kinds of which only the table and a few constants are known here; ends in resource NULL. */
 extern const struct strategy other_strategies[];
 extern const struct strategy review_strategies[];

@@ -330,28 +330,6 @@ static void runtimeclass_row(struct strategy_ctx *c, const val *obj, struct doc 
     cell_age(c, d, cells, obj);
 }
 
-static const struct schema_column quota_columns[] = {
-    COLUMN_NAME, COLUMN("Request"), COLUMN("Limit"), COLUMN_AGE, COLUMN_END,
-};
-
-static void quota_row(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells)
-{
-    struct buf requests = {0}, limits = {0};
-    VAL_EACH (VAL_PATH(obj, "status", "hard"), key, hard) {
-        struct str name = val_str(key);
-        struct str used = val_str(val_get_str(VAL_PATH(obj, "status", "used"), name));
-        struct buf *b = str_starts(name, STR("limits.")) ? &limits : &requests;
-        buf_printf(b, "%s%.*s: %.*s/%.*s", b->n ? ", " : "", STR_ARG(name),
-                   STR_ARG(used.n ? used : STR("0")), STR_ARG(val_str(hard)));
-    }
-    cell_name(d, cells, obj);
-    cell_s(d, cells, buf_str(&requests));
-    cell_s(d, cells, buf_str(&limits));
-    cell_age(c, d, cells, obj);
-    buf_done(&requests);
-    buf_done(&limits);
-}
-
 static const struct schema_column webhook_columns[] = {
     COLUMN_NAME,
     COLUMN_INT("Webhooks"),
@@ -412,9 +390,6 @@ const struct strategy other_strategies[] = {
     KIND("scheduling.k8s.io", "priorityclasses", TABLE(priorityclass), .spec_generation = true,
          .unconditional_update = true),
     KIND("node.k8s.io", "runtimeclasses", TABLE(runtimeclass), .create_on_update = true),
-    KIND("", "resourcequotas", TABLE(quota), .has_status = true, .unconditional_update = true,
-         .return_deleted = true),
-    KIND("", "limitranges", .create_on_update = true, .unconditional_update = true),
     KIND("admissionregistration.k8s.io", "validatingwebhookconfigurations", TABLE(webhook),
          .spec_generation = true),
     KIND("admissionregistration.k8s.io", "mutatingwebhookconfigurations", TABLE(webhook),

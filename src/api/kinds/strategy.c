@@ -22,6 +22,8 @@ static const struct strategy *const strategies[] = {
     &clusterrole_strategy,
     &rolebinding_strategy,
     &clusterrolebinding_strategy,
+    &resourcequota_strategy,
+    &limitrange_strategy,
 };
 
 const struct schema_column strategy_default_columns[] = {
