@@ -326,21 +326,21 @@ bool cel_signature_fits(struct eval *ev, const char **at, struct cel_value v)
     if (letter == 'L') {
         if (fits && v.list->n > 0)
             return cel_signature_fits(ev, at, cel_list_at(ev, v.list, 0));
-        cel_signature_next(ev->a, at, 0);
+        cel_signature_skip(at);
     } else if (letter == 'O') {
         if (fits && v.optional)
             return cel_signature_fits(ev, at, *v.optional);
-        cel_signature_next(ev->a, at, 0);
+        cel_signature_skip(at);
     } else if (letter == 'M') {
         struct map_walk w;
         struct cel_value value;
         if (fits && (w = cel_map_walk(v.map), cel_map_next(ev, &w, &first, &value)))
             return cel_signature_fits(ev, &skip, first) &&
-                   (cel_signature_next(ev->a, at, 0), cel_signature_fits(ev, at, value));
-        cel_signature_next(ev->a, at, 0);
-        cel_signature_next(ev->a, at, 0);
+                   (cel_signature_skip(at), cel_signature_fits(ev, at, value));
+        cel_signature_skip(at);
+        cel_signature_skip(at);
     } else if (letter == 'T') {
-        cel_signature_next(ev->a, at, 0);
+        cel_signature_skip(at);
     }
     return fits;
 }
@@ -351,7 +351,7 @@ static const struct overload *choose(struct eval *ev, const struct node *n,
     for (size_t i = 0; i < n->overload_count; i++) {
         const struct overload *o = n->overloads[i];
         const char *at = o->signature;
-        cel_signature_next(ev->a, &at, 0);
+        cel_signature_skip(&at);
         size_t k = 0;
         while (k < n->count && cel_signature_fits(ev, &at, args[k]))
             k++;

@@ -70,5 +70,6 @@ extern const struct overload cel_overloads[]; /* the last has function == NULL *
 /* The type that a letter begins; *at goes behind it. Variables become CEL_T_PARAM with param 0 or 1
  * plus `base`. */
 const struct cel_type *cel_signature_next(struct arena *a, const char **at, int base);
+void cel_signature_skip(const char **at);
 /* Whether the value's kind fits; *at goes behind the letter. */
 bool cel_signature_fits(struct eval *ev, const char **at, struct cel_value v);

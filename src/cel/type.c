@@ -173,3 +173,12 @@ const struct cel_type *cel_signature_next(struct arena *a, const char **at, int 
         return cel_type_named(letter);
     }
 }
+
+void cel_signature_skip(const char **at)
+{
+    char letter = *(*at)++;
+    if (strchr("LOTM", letter))
+        cel_signature_skip(at);
+    if (letter == 'M')
+        cel_signature_skip(at);
+}
