@@ -253,13 +253,23 @@ static void add_subresources(struct crd *crd, struct crd_version *version, const
     static const char *const none[] = {NULL}, *const status[] = {"status", NULL},
                              *const scale[] = {"scale", NULL},
                              *const both[] = {"status", "scale", NULL};
+    static const char *const verbs[] = {"get", "patch", "update", NULL};
     const val *subs = val_get(spec, "subresources"), *scaling = val_get(subs, "scale");
+    struct schema_subresource *info = arena_zalloc(&crd->arena, 3 * sizeof(*info));
     struct err ignored;
     bool has_status = val_is_obj(val_get(subs, "status"));
     version->strategy.has_status = has_status;
     version->info.subresources = scaling ? (has_status ? both : scale) : has_status ? status : none;
+    version->info.subresource_info = info;
+    if (has_status)
+        *info++ = (struct schema_subresource){
+            "status", version->info.group, version->info.version, version->info.kind,
+            verbs,    version->info.schema};
     if (!scaling)
         return;
+    *info = (struct schema_subresource){
+        "scale", "autoscaling", "v1",
+        "Scale", verbs,         schema_find(STR("io.k8s.api.autoscaling.v1.Scale"))};
     crd_path_parse(&crd->arena, VAL_STR(scaling, "specReplicasPath"), &version->spec_replicas,
                    &ignored);
     crd_path_parse(&crd->arena, VAL_STR(scaling, "statusReplicasPath"), &version->status_replicas,
@@ -269,19 +279,38 @@ static void add_subresources(struct crd *crd, struct crd_version *version, const
                        &ignored);
 }
 
+/* "com.example.shop.v1.Widget" */
+static const char *definition_name(struct arena *a, struct str group, const char *version,
+                                   const char *kind)
+{
+    struct buf b = {0};
+    struct str rest = group;
+    while (rest.n) {
+        size_t dot = rest.n;
+        while (dot && rest.p[dot - 1] != '.')
+            dot--;
+        buf_put(&b, str_from(rest, dot));
+        buf_putc(&b, '.');
+        rest = str_head(rest, dot ? dot - 1 : 0);
+    }
+    buf_printf(&b, "%s.%s", version, kind);
+    const char *z = arena_z(a, buf_str(&b));
+    buf_done(&b);
+    return z;
+}
+
 static void add_kind(struct crd *crd, struct crd_version *version, const val *obj, const val *spec)
 {
     static const char *const verbs[] = {"delete", "deletecollection", "get",   "list", "patch",
                                         "create", "update",           "watch", NULL};
-    static const struct schema_subresource no_info[] = {{NULL}};
     struct arena *a = &crd->arena;
     const val *names = VAL_PATH(obj, "status", "acceptedNames");
+    struct str group = VAL_STR(obj, "spec", "group");
     struct schema *schema = schema_build(a, version->openapi);
     version->hooks = (struct schema_custom){check, normalize, fill};
     schema->custom = &version->hooks;
-    schema->preserve_unknown = false;
     version->info = (struct schema_kind){
-        .group = arena_z(a, VAL_STR(obj, "spec", "group")),
+        .group = arena_z(a, group),
         .version = arena_z(a, VAL_STR(spec, "name")),
         .kind = arena_z(a, VAL_STR(names, "kind")),
         .list_kind = arena_z(a, VAL_STR(names, "listKind")),
@@ -291,9 +320,12 @@ static void add_kind(struct crd *crd, struct crd_version *version, const val *ob
         .categories = words(a, val_get(names, "categories")),
         .verbs = verbs,
         .schema = schema,
-        .subresource_info = no_info,
         .namespaced = str_is(VAL_STR(obj, "spec", "scope"), "Namespaced"),
     };
+    struct schema *list = ARENA_NEW(a, struct schema);
+    schema->name = definition_name(a, group, version->info.version, version->info.kind);
+    list->name = definition_name(a, group, version->info.version, version->info.list_kind);
+    version->info.list_schema = list;
     version->strategy = (struct strategy){
         .group = version->info.group,
         .resource = version->info.resource,

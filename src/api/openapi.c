@@ -368,12 +368,22 @@ static int compare_names(const void *a, const void *b)
                   (*(const struct schema *const *)b)->name);
 }
 
-static void write_definitions(struct writer *w, struct reach *r)
+static bool same_group(const struct schema_kind *a, const struct schema_kind *b)
+{
+    return a->kind && strcmp(a->group, b->group) == 0 && strcmp(a->version, b->version) == 0;
+}
+
+/* group: the custom resources of this group-version; NULL: all. */
+static void write_definitions(struct writer *w, struct reach *r, const struct crd_catalog *custom,
+                              const struct schema_kind *group)
 {
     qsort(r->list, r->count, sizeof(*r->list), compare_names);
     json_open(w, '{');
     for (size_t i = 0; i < r->count; i++)
         write_definition(w, r->list[i]);
+    for (size_t i = 0; custom && i < custom->kind_count; i++)
+        if (!group || same_group(&custom->kinds[i]->info, group))
+            openapi_custom_definitions(w, custom->kinds[i]);
     /* The body of a patch: any JSON. */
     json_key(w, "io.k8s.apimachinery.pkg.apis.meta.v1.Patch");
     json_open(w, '{');
@@ -401,24 +411,58 @@ static size_t group_path(const struct schema_kind *k, char *ret, size_t size)
     return (size_t)n;
 }
 
-/* The first kind of the group-version, or NULL; its kinds stand side by side. */
-static const struct schema_kind *first_kind(struct str path)
+static bool is_at(const struct schema_kind *k, struct str path)
 {
-    char name[128];
+    char name[512];
+    return str_eq(path, (struct str){name, group_path(k, name, sizeof(name))});
+}
+
+/* The first kind of the group-version, or NULL. */
+static const struct schema_kind *first_kind(const struct crd_catalog *custom, struct str path)
+{
     for (const struct schema_kind *k = schema_kinds; k->kind; k++)
-        if (str_eq(path, (struct str){name, group_path(k, name, sizeof(name))}))
+        if (is_at(k, path))
             return k;
+    for (size_t i = 0; custom && i < custom->kind_count; i++)
+        if (is_at(&custom->kinds[i]->info, path))
+            return &custom->kinds[i]->info;
     return NULL;
 }
 
-static bool same_group(const struct schema_kind *a, const struct schema_kind *b)
+/* What the definitions of custom resources refer to. */
+static void reach_custom(struct reach *r, const struct schema_kind *k)
 {
-    return a->kind && strcmp(a->group, b->group) == 0 && strcmp(a->version, b->version) == 0;
+    reach(r, schema_find(STR("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")));
+    reach(r, schema_find(STR("io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta")));
+    reach(r, schema_of_kind(STR("v1"), STR("DeleteOptions")));
+    reach(r, schema_of_kind(STR("v1"), STR("Status")));
+    for (const struct schema_subresource *sub = k->subresource_info; sub->name; sub++)
+        if (sub->schema != k->schema)
+            reach(r, sub->schema);
 }
 
-int openapi_v3(struct str path, struct buf *b)
+/* The members of "paths", and what they need. group as above. */
+static void write_paths(struct writer *w, struct reach *r, const struct crd_catalog *custom,
+                        const struct schema_kind *group)
 {
-    const struct schema_kind *first = first_kind(path);
+    for (const struct schema_kind *k = schema_kinds; k->kind; k++) {
+        if (group && !same_group(k, group))
+            continue;
+        openapi_kind_paths(w, k);
+        reach_kind(r, k);
+    }
+    for (size_t i = 0; custom && i < custom->kind_count; i++) {
+        const struct schema_kind *k = &custom->kinds[i]->info;
+        if (group && !same_group(k, group))
+            continue;
+        openapi_kind_paths(w, k);
+        reach_custom(r, k);
+    }
+}
+
+int openapi_v3(const struct crd_catalog *custom, struct str path, struct buf *b)
+{
+    const struct schema_kind *first = first_kind(custom, path);
     if (!first)
         return -1;
     struct buf text = {0};
@@ -429,15 +473,12 @@ int openapi_v3(struct str path, struct buf *b)
     write_info(&w);
     json_key(&w, "paths");
     json_open(&w, '{');
-    for (const struct schema_kind *k = first; same_group(k, first); k++) {
-        openapi_kind_paths(&w, k);
-        reach_kind(&r, k);
-    }
+    write_paths(&w, &r, custom, first);
     json_close(&w, '}');
     json_key(&w, "components");
     json_open(&w, '{');
     json_key(&w, "schemas");
-    write_definitions(&w, &r);
+    write_definitions(&w, &r, custom, first);
     json_raw(&w, "\"securitySchemes\":{\"BearerToken\":{\"in\":\"header\","
                  "\"name\":\"authorization\",\"type\":\"apiKey\"}}");
     json_close(&w, '}');
@@ -447,10 +488,10 @@ int openapi_v3(struct str path, struct buf *b)
     return 0;
 }
 
-int openapi_v3_hash(struct str path, char ret[OPENAPI_HASH_TEXT])
+int openapi_v3_hash(const struct crd_catalog *custom, struct str path, char ret[OPENAPI_HASH_TEXT])
 {
     struct buf b = {0};
-    if (openapi_v3(path, &b) < 0)
+    if (openapi_v3(custom, path, &b) < 0)
         return -1;
     XXH128_hash_t hash = XXH3_128bits(b.p, b.n);
     snprintf(ret, OPENAPI_HASH_TEXT, "%016llX%016llX", (unsigned long long)hash.high64,
@@ -459,7 +500,28 @@ int openapi_v3_hash(struct str path, char ret[OPENAPI_HASH_TEXT])
     return 0;
 }
 
-int openapi_v3_index(struct buf *b)
+static void index_group(struct writer *w, const struct crd_catalog *custom,
+                        const struct schema_kind *k)
+{
+    char path[512], hash[OPENAPI_HASH_TEXT], url[640];
+    size_t n = group_path(k, path, sizeof(path));
+    openapi_v3_hash(custom, (struct str){path, n}, hash);
+    snprintf(url, sizeof(url), "/openapi/v3/%s?hash=%s", path, hash);
+    json_key(w, path);
+    json_open(w, '{');
+    json_pair(w, "serverRelativeURL", url);
+    json_close(w, '}');
+}
+
+static bool is_built_in(const struct schema_kind *group)
+{
+    for (const struct schema_kind *k = schema_kinds; k->kind; k++)
+        if (same_group(k, group))
+            return true;
+    return false;
+}
+
+int openapi_v3_index(const struct crd_catalog *custom, struct buf *b)
 {
     struct buf text = {0};
     struct writer w = {&text, true};
@@ -468,17 +530,15 @@ int openapi_v3_index(struct buf *b)
     json_key(&w, "paths");
     json_open(&w, '{');
     for (const struct schema_kind *k = schema_kinds; k->kind; k++) {
-        char path[128], hash[OPENAPI_HASH_TEXT], url[256];
-        if (last && same_group(k, last))
-            continue;
+        if (!last || !same_group(k, last))
+            index_group(&w, custom, k);
         last = k;
-        size_t n = group_path(k, path, sizeof(path));
-        openapi_v3_hash((struct str){path, n}, hash);
-        snprintf(url, sizeof(url), "/openapi/v3/%s?hash=%s", path, hash);
-        json_key(&w, path);
-        json_open(&w, '{');
-        json_pair(&w, "serverRelativeURL", url);
-        json_close(&w, '}');
+    }
+    for (size_t i = 0; custom && i < custom->kind_count; i++) {
+        const struct schema_kind *k = &custom->kinds[i]->info;
+        if (!same_group(k, last) && !is_built_in(k))
+            index_group(&w, custom, k);
+        last = k;
     }
     json_close(&w, '}');
     json_close(&w, '}');
@@ -487,7 +547,7 @@ int openapi_v3_index(struct buf *b)
     return 0;
 }
 
-int openapi_v2(struct buf *b)
+int openapi_v2(const struct crd_catalog *custom, struct buf *b)
 {
     struct buf text = {0};
     struct writer w = {&text, false};
@@ -497,13 +557,10 @@ int openapi_v2(struct buf *b)
     write_info(&w);
     json_key(&w, "paths");
     json_open(&w, '{');
-    for (const struct schema_kind *k = schema_kinds; k->kind; k++) {
-        openapi_kind_paths(&w, k);
-        reach_kind(&r, k);
-    }
+    write_paths(&w, &r, custom, NULL);
     json_close(&w, '}');
     json_key(&w, "definitions");
-    write_definitions(&w, &r);
+    write_definitions(&w, &r, custom, NULL);
     json_raw(&w, "\"security\":[{\"BearerToken\":[]}],\"securityDefinitions\":{\"BearerToken\":{"
                  "\"in\":\"header\",\"name\":\"authorization\",\"type\":\"apiKey\"}}");
     json_close(&w, '}');

@@ -1,6 +1,7 @@
 /* openapi_internal.h: between the files of openapi.h. */
 #pragma once
 
+#include "api/crd.h"
 #include "api/openapi.h"
 #include "doc/schema.h"
 
@@ -25,6 +26,9 @@ void openapi_ref(struct writer *w, const char *name);
 
 /* Streams (exec, attach, port-forward, proxy) are no documents; their kinds end in Options. */
 bool openapi_is_stream(const struct schema_subresource *sub);
+
+/* The two members of the definitions that a custom resource has: the kind and its list. */
+void openapi_custom_definitions(struct writer *w, const struct crd_version *version);
 
 /* The members of "paths" for one kind. */
 void openapi_kind_paths(struct writer *w, const struct schema_kind *k);

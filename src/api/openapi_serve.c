@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include "api/core.h"
+#include "api/crd.h"
 #include "api/openapi.h"
 #include "api/openapi_proto.h"
 
@@ -34,9 +35,9 @@ static bool wants_proto(const struct call *c)
            !str_starts(accept, STR("application/json"));
 }
 
-static enum call_next serve_v2(struct call *c, struct buf *b)
+static enum call_next serve_v2(struct call *c, const struct crd_catalog *custom, struct buf *b)
 {
-    if (openapi_v2(b) != 0)
+    if (openapi_v2(custom, b) != 0)
         return call_reply_not_found_page(c);
     if (!wants_proto(c))
         return reply_hashed(c, b);
@@ -57,18 +58,19 @@ static enum call_next serve_v2(struct call *c, struct buf *b)
 }
 
 /* A hash in the query that is no longer the document's leads to the one that is. */
-static enum call_next serve_group(struct call *c, struct str path, struct buf *b)
+static enum call_next serve_group(struct call *c, const struct crd_catalog *custom, struct str path,
+                                  struct buf *b)
 {
     char hash[OPENAPI_HASH_TEXT];
     struct str asked = url_query_get(&c->route.query, "hash");
-    if (openapi_v3_hash(path, hash) != 0)
+    if (openapi_v3_hash(custom, path, hash) != 0)
         return call_reply_not_found_page(c);
     if (asked.n && !str_is(asked, hash)) {
         call_header(c, "location",
                     arena_printf(&c->arena, "/openapi/v3/%.*s?hash=%s", STR_ARG(path), hash));
         return call_reply_text(c, 301, "text/plain; charset=utf-8", (struct str){0});
     }
-    if (openapi_v3(path, b) != 0)
+    if (openapi_v3(custom, path, b) != 0)
         return call_reply_not_found_page(c);
     return reply_cached(c, b, hash);
 }
@@ -77,16 +79,19 @@ enum call_next openapi_serve(struct call *c)
 {
     struct str v3 = STR("/openapi/v3/");
     struct str path = c->route.path;
+    struct crd_catalog *custom = crd_catalog_get(c->api);
     struct buf b = {0};
     enum call_next next;
     if (str_is(path, "/openapi/v2"))
-        next = serve_v2(c, &b);
+        next = serve_v2(c, custom, &b);
     else if (str_is(path, "/openapi/v3") || str_eq(path, v3))
-        next = openapi_v3_index(&b) == 0 ? reply_hashed(c, &b) : call_reply_not_found_page(c);
+        next =
+            openapi_v3_index(custom, &b) == 0 ? reply_hashed(c, &b) : call_reply_not_found_page(c);
     else if (str_starts(path, v3))
-        next = serve_group(c, str_from(path, v3.n), &b);
+        next = serve_group(c, custom, str_from(path, v3.n), &b);
     else
         next = call_reply_not_found_page(c);
+    crd_catalog_unref(custom);
     buf_done(&b);
     return next;
 }

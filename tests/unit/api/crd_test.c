@@ -62,6 +62,10 @@ TEST(a_definition_is_established_at_once)
            {"GET", "/apis/shop.example.com/v1", NULL, NULL, NULL, 200,
             "{\"name\":\"widgets/scale\",\"singularName\":\"\",\"namespaced\":true,\"group\":"
             "\"autoscaling\",\"version\":\"v1\",\"kind\":\"Scale\""},
+           {"GET", "/openapi/v3", NULL, NULL, NULL, 200, "\"apis/shop.example.com/v1\":{"},
+           {"GET", "/openapi/v3/apis/shop.example.com/v1", NULL, NULL, NULL, 200,
+            "\"com.example.shop.v1.Widget\":{"},
+           {"GET", "/openapi/v2", NULL, NULL, NULL, 200, "\"com.example.shop.v1.WidgetList\":{"},
            {"GET", WIDGETS, NULL, NULL, NULL, 200, "{\"kind\":\"WidgetList\""},
            {"GET", "/apis/shop.example.com/v2/widgets", NULL, NULL, NULL, 404, "not found"});
     server_stop(&s);
@@ -241,7 +245,8 @@ TEST(names_are_given_once)
          "{\"metadata\":{\"name\":\"others.shop.example.com\"},\"spec\":{\"group\":"
          "\"shop.example.com\",\"scope\":\"Cluster\",\"names\":{\"plural\":\"others\","
          "\"kind\":\"Widget\"},\"versions\":[" VERSION("v1", "true", "{\"type\":\"object\"}") "]}}",
-         201, "\"reason\":\"ListKindConflict\",\"message\":\"\\\"WidgetList\\\" is already in use\""},
+         201,
+         "\"reason\":\"ListKindConflict\",\"message\":\"\\\"WidgetList\\\" is already in use\""},
         {"GET", "/apis/shop.example.com/v1/others", NULL, NULL, NULL, 404, "not found"});
     server_stop(&s);
 }

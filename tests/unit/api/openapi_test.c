@@ -22,7 +22,7 @@ static void parse(struct document *t, struct buf *b)
 static void read_v3(struct document *t, const char *path)
 {
     struct buf b = {0};
-    CHECK_INT(openapi_v3(str_of(path), &b), 0);
+    CHECK_INT(openapi_v3(NULL, str_of(path), &b), 0);
     parse(t, &b);
 }
 
@@ -38,9 +38,9 @@ TEST(openapi_index_leads_to_each_group_version)
     struct document t;
     struct buf b = {0};
     char hash[OPENAPI_HASH_TEXT], want[128];
-    CHECK_INT(openapi_v3_index(&b), 0);
+    CHECK_INT(openapi_v3_index(NULL, &b), 0);
     parse(&t, &b);
-    CHECK_INT(openapi_v3_hash(STR("apis/apps/v1"), hash), 0);
+    CHECK_INT(openapi_v3_hash(NULL, STR("apis/apps/v1"), hash), 0);
     snprintf(want, sizeof(want), "/openapi/v3/apis/apps/v1?hash=%s", hash);
     CHECK_STR(VAL_STR(t.root, "paths", "apis/apps/v1", "serverRelativeURL"), want);
     CHECK(VAL_PATH(t.root, "paths", "api/v1") != NULL);
@@ -52,9 +52,9 @@ TEST(openapi_refuses_unknown_group_versions)
 {
     struct buf b = {0};
     char hash[OPENAPI_HASH_TEXT];
-    CHECK_INT(openapi_v3(STR("apis/apps/v2"), &b), -1);
-    CHECK_INT(openapi_v3(STR(""), &b), -1);
-    CHECK_INT(openapi_v3_hash(STR("apis"), hash), -1);
+    CHECK_INT(openapi_v3(NULL, STR("apis/apps/v2"), &b), -1);
+    CHECK_INT(openapi_v3(NULL, STR(""), &b), -1);
+    CHECK_INT(openapi_v3_hash(NULL, STR("apis"), hash), -1);
     CHECK_INT(b.n, 0);
 }
 
@@ -129,7 +129,7 @@ TEST(openapi_references_are_whole)
     }
     struct document t;
     struct buf b = {0};
-    CHECK_INT(openapi_v2(&b), 0);
+    CHECK_INT(openapi_v2(NULL, &b), 0);
     parse(&t, &b);
     CHECK_STR(VAL_STR(t.root, "swagger"), "2.0");
     check_refs(t.root, VAL_PATH(t.root, "definitions"), sizeof("#/definitions/") - 1);
