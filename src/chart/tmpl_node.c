@@ -371,22 +371,53 @@ static void simplify_complex(struct number *n)
     integers_of(n);
 }
 
+/* One part of a complex number; its errors are strconv's. */
+static int parse_part(struct arena *a, struct str part, double *ret, struct str *ret_error)
+{
+    *ret = 0;
+    if (parse_float(part, ret))
+        return 0;
+    struct buf b = {0};
+    gofmt_quote(&b, part, false);
+    *ret_error = arena_printf(a, "strconv.ParseFloat: parsing %s: %s", buf_z(&b),
+                              isinf(*ret) ? "value out of range" : "invalid syntax");
+    buf_done(&b);
+    return -1;
+}
+
+/* What package fmt takes for a float when it scans: no binary, no octal, no "i", more than a sign.
+ */
+static bool is_scannable(struct str part)
+{
+    bool hex = str_find_char(part, 'x') >= 0 || str_find_char(part, 'X') >= 0;
+    for (size_t i = 0; i < part.n; i++) {
+        char c = (char)(part.p[i] | 0x20);
+        if (c == 'i' || c == 'o' || (c == 'b' && !hex))
+            return false;
+    }
+    return part.n > 1 || (part.n == 1 && part.p[0] != '+' && part.p[0] != '-');
+}
+
 /* "1+2i": the second sign that is not an exponent's divides it. */
-static bool parse_complex(struct str text, struct number *n)
+static int parse_complex(struct arena *a, struct str text, struct number *n, struct str *ret_error)
 {
     bool hex = str_find_char(text, 'x') >= 0 || str_find_char(text, 'X') >= 0;
     for (size_t i = text.n - 2; i > 0; i--) {
         char c = text.p[i], before = (char)(text.p[i - 1] | 0x20);
         if ((c != '+' && c != '-') || before == 'p' || (before == 'e' && !hex))
             continue;
-        struct str im = str_from(text, i);
+        struct str re = str_head(text, i), im = str_from(text, i);
         im.n--;
-        if (!parse_float(str_head(text, i), &n->complex[0]) || !parse_float(im, &n->complex[1]))
-            return false;
+        if (!is_scannable(re) || !is_scannable(im))
+            break;
+        if (parse_part(a, re, &n->complex[0], ret_error) < 0 ||
+            parse_part(a, im, &n->complex[1], ret_error) < 0)
+            return -1;
         simplify_complex(n);
-        return true;
+        return 0;
     }
-    return false;
+    *ret_error = STR("syntax error scanning complex number");
+    return -1;
 }
 
 static int number_error(struct arena *a, const char *what, struct str text, struct str *ret_error)
@@ -429,12 +460,8 @@ int tmpl_number_parse(struct arena *a, struct str text, enum token_type type, st
     *ret = (struct number){0};
     if (type == TOKEN_CHAR_CONSTANT)
         return parse_char_constant(a, text, ret, ret_error);
-    if (type == TOKEN_COMPLEX) {
-        if (parse_complex(text, ret))
-            return 0;
-        *ret_error = STR("syntax error scanning complex number");
-        return -1;
-    }
+    if (type == TOKEN_COMPLEX)
+        return parse_complex(a, text, ret, ret_error);
     if (text.n > 0 && text.p[text.n - 1] == 'i' &&
         parse_float(str_head(text, text.n - 1), &ret->complex[1])) {
         simplify_complex(ret);
