@@ -1,6 +1,7 @@
 /* Roles and bindings: upstream's pkg/registry/rbac and pkg/apis/rbac/validation. Nobody may grant
  * what he does not have himself, unless he may escalate (roles) or bind (bindings). */
 #include "api/rbac.h"
+#include "api/rbac_aggregate.h"
 
 #include "api/core.h"
 #include "api/kinds/kinds.h"
@@ -120,12 +121,28 @@ static bool only_collects(struct strategy_ctx *c, const val *obj, const val *old
 
 static int role_create(struct strategy_ctx *c, val *obj, struct err *err)
 {
-    return check_role(c, obj, NULL, err);
+    if (check_role(c, obj, NULL, err))
+        return -1;
+    if (!namespaced(c))
+        rbac_aggregate(c, obj);
+    return 0;
 }
 
 static int role_update(struct strategy_ctx *c, val *obj, const val *old, struct err *err)
 {
-    return only_collects(c, obj, old) ? 0 : check_role(c, obj, old, err);
+    if (!only_collects(c, obj, old) && check_role(c, obj, old, err))
+        return -1;
+    if (!namespaced(c))
+        rbac_aggregate(c, obj);
+    return 0;
+}
+
+static int role_removed(struct strategy_ctx *c, const val *obj, struct err *err)
+{
+    (void)obj, (void)err;
+    if (!namespaced(c))
+        rbac_aggregate(c, NULL);
+    return 0;
 }
 
 static int binding_create(struct strategy_ctx *c, val *obj, struct err *err)
@@ -332,7 +349,7 @@ static void binding_row(struct strategy_ctx *c, const val *obj, struct doc *d, v
 #define ROLE(r)                                                                                    \
     {                                                                                              \
         .group = RBAC_GROUP, .resource = (r), .prepare_create = role_create,                       \
-        .prepare_update = role_update, .validate = role_validate,                                  \
+        .prepare_update = role_update, .removed = role_removed, .validate = role_validate,         \
         .validate_update = role_validate_update, .name_form = NAME_PATH, .create_on_update = true, \
         .unconditional_update = true                                                               \
     }

@@ -247,6 +247,35 @@ TEST(roles_and_bindings_are_validated)
     server_stop(&s);
 }
 
+#define LABELLED(name, label, resource)                                                            \
+    "{\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"kind\":\"ClusterRole\",\"metadata\":{"     \
+    "\"name\":\"" name "\",\"labels\":{\"" label                                                   \
+    "\":\"true\"}},\"rules\":[" RULE("\"x.io\"", "\"" resource "\"", "\"get\"", "") "]}"
+
+TEST(aggregated_roles_follow_what_they_gather)
+{
+    struct server s;
+    server_start(&s);
+    EXPECT_AS(&s, {ADMIN, "POST", IN_DEFAULT "/rolebindings",
+                   OBJECT("RoleBinding", "b", REF("ClusterRole", "admin") "," TO("User", "jane")),
+                   201});
+    ACCESS(&s, {false, JANE, "get x.io things default a"});
+    /* by way of edit into admin */
+    EXPECT_AS(&s,
+              {ADMIN, "POST", RBAC "/clusterroles",
+               LABELLED("things", "rbac.authorization.k8s.io/aggregate-to-edit", "things"), 201});
+    ACCESS(&s, {true, JANE, "get x.io things default a"},
+           {false, JANE, "get x.io others default a"});
+    EXPECT_AS(&s, {ADMIN, "GET", RBAC "/clusterroles/edit", NULL, 200, "\"things\""},
+              {ADMIN, "PATCH", RBAC "/clusterroles/things",
+               "{\"rules\":[" RULE("\"x.io\"", "\"others\"", "\"get\"", "") "]}", 200});
+    ACCESS(&s, {false, JANE, "get x.io things default a"},
+           {true, JANE, "get x.io others default a"});
+    EXPECT_AS(&s, {ADMIN, "DELETE", RBAC "/clusterroles/things", NULL, 200, "Success"});
+    ACCESS(&s, {false, JANE, "get x.io others default a"});
+    server_stop(&s);
+}
+
 #define POD                                                                                        \
     "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\"},\"spec\":{"           \
     "\"nodeName\":\"n1\",\"serviceAccountName\":\"ci\",\"containers\":[{\"name\":\"a\","           \
