@@ -58,12 +58,12 @@ static struct cel_value scope_value(struct eval *ev, struct scope *s)
         ev->scope = s->outer;
         s->value = cel_run(ev, n);
         ev->scope = was;
-        bool empty = (s->value.kind == CEL_LIST && s->value.list->n == 0) ||
-                     (s->value.kind == CEL_MAP && s->value.map->n == 0);
-        if (empty && s->value.kind == CEL_LIST) {
+        /* A macro's result grows in place; what the expression can name stays as it is. */
+        bool macro = s->name.p[0] == '@';
+        if (macro && s->value.kind == CEL_LIST && s->value.list->n == 0) {
             s->value = cel_list_new(ev, 0);
             ((struct cel_list *)s->value.list)->growing = true;
-        } else if (empty) {
+        } else if (macro && s->value.kind == CEL_MAP && s->value.map->n == 0) {
             s->value = cel_map_new(ev, 0);
             ((struct cel_map *)s->value.map)->growing = true;
         }

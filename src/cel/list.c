@@ -80,7 +80,7 @@ static struct cel_value merge(struct eval *ev, const struct cel_list *x, const s
 struct cel_value cel_list_join(struct eval *ev, struct cel_value x, struct cel_value y)
 {
     if (x.list->growing) {
-        for (size_t i = 0; i < y.list->n; i++)
+        for (size_t i = 0, n = y.list->n; i < n; i++)
             cel_list_push(ev, x, cel_list_at(ev, y.list, i));
         return x;
     }

@@ -72,6 +72,15 @@ TEST(cost_ends_an_evaluation)
     run_done(&r);
 }
 
+/* Upstream's variables of optMap alias what is joined to them. */
+TEST(variables_keep_their_values)
+{
+    struct run r;
+    run(&r, "optional.of([]).optMap(x, [x, x + [1] + x, x])", NULL, &no_input, CEL_CALL_LIMIT);
+    CHECK_STR(buf_str(&r.text), "optional.of([[], [1], []])");
+    run_done(&r);
+}
+
 TEST(cost_is_not_absorbed)
 {
     struct run r;
