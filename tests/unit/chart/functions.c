@@ -169,7 +169,7 @@ static const struct gofield fields[] = {{"Name", &type_string}, {"Age", &type_in
                                         {"Any", &type_any},     {"Kids", &type_strings},
                                         {"Next", &type_ps},     {0}};
 static const struct gotype type_s = {
-    .kind = KIND_STRUCT, .name = "template.S", .defined = true, .fields = fields, .methods = methods};
+    .kind = KIND_STRUCT, .name = "template.S", .defined = true, .fields = fields};
 static const struct gotype type_ps = {
     .kind = KIND_PTR, .name = "*template.S", .elem = &type_s, .methods = methods};
 
