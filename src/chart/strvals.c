@@ -147,32 +147,54 @@ static bool take_empty(struct parser *p)
     return true;
 }
 
+static size_t digits_at(struct str s, size_t at)
+{
+    size_t n = 0;
+    while (at + n < s.n && isdigit((unsigned char)s.p[at + n]))
+        n++;
+    return n;
+}
+
+/* A number or a word, as far as its own grammar goes. */
+static size_t json_scalar_extent(struct str s)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (str_starts(s, str_of(words[i])))
+            return strlen(words[i]);
+    size_t n = s.n && s.p[0] == '-';
+    n += n < s.n && s.p[n] == '0' ? 1 : digits_at(s, n);
+    if (n < s.n && s.p[n] == '.')
+        n += 1 + digits_at(s, n + 1);
+    if (n < s.n && (s.p[n] | 0x20) == 'e') {
+        n++;
+        n += n < s.n && (s.p[n] == '+' || s.p[n] == '-');
+        n += digits_at(s, n);
+    }
+    return n;
+}
+
 /* How long the JSON value at the front is, as far as brackets and quotes tell. */
 static size_t json_extent(struct str s)
 {
     size_t depth = 0;
-    bool quoted_now = false;
+    bool in_text = false;
+    if (s.n && !strchr("{[\"", s.p[0]))
+        return json_scalar_extent(s);
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        if (quoted_now) {
+        if (in_text) {
             i += c == '\\';
-            quoted_now = c != '"';
+            in_text = c != '"';
         } else if (c == '"') {
-            quoted_now = true;
+            in_text = true;
         } else if (c == '{' || c == '[') {
             depth++;
-            continue;
         } else if (c == '}' || c == ']') {
-            if (depth == 0)
-                return i;
             depth--;
-        } else if (depth == 0) {
-            if (c == ',' || isspace((unsigned char)c))
-                return i;
-            continue;
         }
-        if (depth == 0 && !quoted_now)
-            return i + 1;
+        if (depth == 0 && !in_text)
+            return i < s.n ? i + 1 : s.n;
     }
     return s.n;
 }
@@ -287,6 +309,21 @@ static enum status parse_nested_map(struct parser *p, struct value *list, int64_
     return status == DONE ? set_index(p, list, i, inner) : status;
 }
 
+/* Go prints the characters one by one, as %q of a []rune. */
+static enum status fail_data(struct parser *p, struct str text)
+{
+    struct buf b = {0};
+    while (text.n) {
+        size_t size;
+        buf_puts(&b, b.n ? " " : "");
+        gofmt_quote_rune(&b, rune_decode(text, &size), false);
+        text = str_from(text, size);
+    }
+    chart_fail(p->cx, "unexpected data at end of array index: [%s]", buf_z(&b));
+    buf_done(&b);
+    return FAILED;
+}
+
 /* What stands behind "[i]". */
 static enum status parse_item(struct parser *p, struct value *list, int64_t i, int level)
 {
@@ -296,14 +333,8 @@ static enum status parse_item(struct parser *p, struct value *list, int64_t i, i
     if (i < 0)
         return chart_fail(p->cx, "negative %lld index not allowed", (long long)i);
     enum status status = take_until(p, "[.=", &text, &stop);
-    if (text.n) {
-        struct buf b = {0};
-        struct value arg = value_str(text);
-        gofmt_printf(p->cx->arena, &b, STR("unexpected data at end of array index: %q"), &arg, 1);
-        chart_fail(p->cx, "%s", buf_z(&b));
-        buf_done(&b);
-        return FAILED;
-    }
+    if (text.n)
+        return fail_data(p, text);
     if (status != DONE)
         return status;
     if (stop == '[')
