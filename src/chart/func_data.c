@@ -72,8 +72,10 @@ FN(raw_json)
     return json_or_fail(x, args[0], (struct gojson_style){0}, ret);
 }
 
-/* toYaml reads its own JSON as YAML, which may not hold these characters outright. */
-static bool text_is_yaml(struct str s)
+/* --- toYaml reads its own JSON as YAML, which is not quite the same --- */
+
+/* YAML may not hold these characters outright, as JSON does. */
+static bool text_is_yaml(struct str s, bool *ret_next_line)
 {
     size_t size;
     for (size_t i = 0; i < s.n; i += size) {
@@ -86,20 +88,60 @@ static bool text_is_yaml(struct str s)
         uint32_t r = rune_decode(str_from(s, i), &size);
         if ((r < 0xA0 && r != 0x85) || r == 0xFEFF || r == 0xFFFE || r == 0xFFFF)
             return false;
+        *ret_next_line = *ret_next_line || r == 0x85;
     }
     return true;
 }
 
-/* Also makes -0 a 0, which it becomes on the way through YAML. */
-static bool is_yaml(val *v)
+/* U+0085 is a line break to YAML: inside of quotes one is a blank, more are newlines, and the
+ * blanks around them vanish. */
+static struct str fold_next_lines(struct arena *a, struct str s)
 {
-    bool fits = !val_is_str(v) || text_is_yaml(val_str(v));
+    static const char next_line[] = "\xC2\x85";
+    char *out = arena_alloc(a, s.n + 1);
+    size_t n = 0;
+    while (s.n > 0) {
+        size_t breaks = 0, at = 0;
+        while (at < s.n && (s.p[at] == ' ' || str_starts(str_from(s, at), STR("\xC2\x85")))) {
+            breaks += s.p[at] != ' ';
+            at += s.p[at] == ' ' ? 1 : sizeof(next_line) - 1;
+        }
+        if (breaks == 0) {
+            at = at ? at : 1;
+            memcpy(out + n, s.p, at);
+            n += at;
+        } else if (breaks == 1) {
+            out[n++] = ' ';
+        }
+        for (size_t i = 1; i < breaks; i++)
+            out[n++] = '\n';
+        s = str_from(s, at);
+    }
+    return (struct str){out, n};
+}
+
+static bool text_through_yaml(struct arena *a, val *v)
+{
+    bool next_line = false;
+    if (!text_is_yaml(val_str(v), &next_line))
+        return false;
+    if (next_line) {
+        struct str folded = fold_next_lines(a, val_str(v));
+        yyjson_mut_set_strn(v, folded.p, folded.n);
+    }
+    return true;
+}
+
+/* Changes what YAML reads otherwise; -0 is 0. False: it cannot read it. */
+static bool through_yaml(struct arena *a, val *v)
+{
+    bool fits = !val_is_str(v) || text_through_yaml(a, v);
     if (val_is_num(v) && val_real(v) == 0)
         yyjson_mut_set_uint(v, 0);
     VAL_FOR (v, item)
-        fits = fits && is_yaml(item);
+        fits = fits && through_yaml(a, item);
     VAL_EACH (v, key, member)
-        fits = fits && text_is_yaml(val_str(key)) && is_yaml(member);
+        fits = fits && text_through_yaml(a, key) && through_yaml(a, member);
     return fits;
 }
 
@@ -117,7 +159,7 @@ FN(yaml)
     val *v;
     (void)n;
     doc_init(&doc);
-    if (value_to_val(&doc, tmpl_arena(x), args[0], &v, &err) == 0 && is_yaml(v))
+    if (value_to_val(&doc, tmpl_arena(x), args[0], &v, &err) == 0 && through_yaml(tmpl_arena(x), v))
         val_write_yaml(v, &b);
     doc_done(&doc);
     cut_newline(&b);

@@ -75,13 +75,26 @@ FN(date_modify)
     return 0;
 }
 
+/* The text of an error about a duration, whose quotes hold the duration last. */
+static int fail_duration(struct tmpl_exec *x, struct str message, struct str duration)
+{
+    struct buf b = {0};
+    ssize_t at = str_find(message, STR("duration \""));
+    buf_put(&b, str_head(message, at < 0 ? message.n : (size_t)at + strlen("duration ")));
+    if (at >= 0)
+        golayout_quote(&b, duration);
+    tmpl_fail_str(x, buf_str(&b));
+    buf_done(&b);
+    return -1;
+}
+
 FN(must_date_modify)
 {
     struct err err;
     int64_t ns;
     (void)n;
     if (duration_parse(value_text(args[0]), &ns, &err) < 0)
-        return tmpl_fail(x, "%s", err.message);
+        return fail_duration(x, str_of(err.message), value_text(args[0]));
     *ret = gotime_value(tmpl_arena(x), gotime_add(gotime_of(args[1]), ns));
     return 0;
 }

@@ -180,11 +180,36 @@ FN(floored)
     return 0;
 }
 
+/* math.Pow(10, n) as Go computes it, by squaring; far out its last bits differ from C's. */
+static double power_of_ten(int64_t n)
+{
+    int exponent = 0, e = 0;
+    double result = 1, x = frexp(10, &e);
+    uint64_t i = n < 0 ? -(uint64_t)n : (uint64_t)n;
+    for (; i != 0; i >>= 1) {
+        if (e > 1 << 12) { /* out of range already */
+            exponent += e;
+            break;
+        }
+        if (i & 1) {
+            result *= x;
+            exponent += e;
+        }
+        x *= x;
+        e *= 2;
+        if (x < 0.5) {
+            x += x;
+            e--;
+        }
+    }
+    return n < 0 ? ldexp(1 / result, -exponent) : ldexp(result, exponent);
+}
+
 /* Rounds up from a fraction of 0.5, or of args[2], on: -1.5 becomes -2, whose fraction is -0.5. */
 FN(rounded)
 {
     double on = n > 2 ? args[2].f : 0.5, whole;
-    double power = pow(10, (double)args[1].i), shifted = power * func_float64(args[0]);
+    double power = power_of_ten(args[1].i), shifted = power * func_float64(args[0]);
     (void)x;
     double fraction = modf(shifted, &whole);
     *ret = value_float((fraction >= on ? ceil(shifted) : floor(shifted)) / power);

@@ -35,6 +35,9 @@ void golayout_format(struct buf *b, struct gotime t, struct str layout);
 int golayout_parse(struct arena *a, struct str layout, struct str text, const struct gozone *local,
                    struct gotime *ret, struct str *ret_error);
 
+/* How package time quotes what it was given: \x for all that is not plain ASCII. */
+void golayout_quote(struct buf *b, struct str s);
+
 /* --- for golayout_*.c --- */
 
 enum layout_std {

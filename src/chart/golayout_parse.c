@@ -16,8 +16,7 @@ struct reader {
     struct str abbreviation;
 };
 
-/* Package time's own quoting: \x for all that is not plain ASCII. */
-static void quote(struct buf *b, struct str s)
+void golayout_quote(struct buf *b, struct str s)
 {
     buf_putc(b, '"');
     for (size_t i = 0; i < s.n; i++) {
@@ -43,13 +42,13 @@ static int fail_as(struct reader *r, struct str element, struct str value)
 {
     struct buf b = {0};
     buf_puts(&b, "parsing time ");
-    quote(&b, r->text);
+    golayout_quote(&b, r->text);
     buf_puts(&b, " as ");
-    quote(&b, r->layout);
+    golayout_quote(&b, r->layout);
     buf_puts(&b, ": cannot parse ");
-    quote(&b, value);
+    golayout_quote(&b, value);
     buf_puts(&b, " as ");
-    quote(&b, element);
+    golayout_quote(&b, element);
     return take_error(r, &b);
 }
 
@@ -57,7 +56,7 @@ static int fail_with(struct reader *r, const char *before, const char *after)
 {
     struct buf b = {0};
     buf_puts(&b, "parsing time ");
-    quote(&b, r->text);
+    golayout_quote(&b, r->text);
     buf_printf(&b, ": %s%s", before, after);
     return take_error(r, &b);
 }
@@ -356,7 +355,7 @@ static int read_elements(struct reader *r)
             return fail_as(r, c.prefix, r->rest);
         if (c.std == STD_NONE && r->rest.n > 0) {
             struct buf b = {0};
-            quote(&b, r->rest);
+            golayout_quote(&b, r->rest);
             fail_with(r, "extra text: ", buf_z(&b));
             buf_done(&b);
             return -1;

@@ -245,7 +245,7 @@ static int read_key(struct reader *r, struct key *k, bool table)
             size_t start = r->at;
             while (is_bare(peek(r)))
                 r->at++;
-            if (r->at == start && table)
+            if (r->at == start && table && (peek(r) < 0 || strchr(".]", peek(r))))
                 return fail(r, peek(r) == '.'
                                    ? "unexpected table separator (table names cannot be empty)"
                                    : "unexpected end of table name (table names cannot be empty)");
@@ -378,9 +378,11 @@ static int read_table(struct reader *r)
     r->context_n = 0;
     if (read_key(r, &k, true) < 0)
         return -1;
-    if (peek(r) != ']')
-        return fail(r, "expected '.' or ']' to end table name, but got %.*s instead",
-                    STR_ARG(shown(r)));
+    if (peek(r) != ']') {
+        struct str got = shown(r);
+        r->at += peek(r) == '\n'; /* the error is on the next line then */
+        return fail(r, "expected '.' or ']' to end table name, but got %.*s instead", STR_ARG(got));
+    }
     r->at++;
     if (array && !take(r, "]"))
         return fail(r, "expected end of table array name delimiter ']', but got %.*s instead",
@@ -697,6 +699,16 @@ static int read_document(struct reader *r)
     return 0;
 }
 
+/* How much of the text is UTF-8. */
+static size_t valid_length(struct str s)
+{
+    size_t at = 0, size;
+    for (; at < s.n; at += size)
+        if (rune_decode(str_from(s, at), &size) == RUNE_ERROR && size == 1)
+            break;
+    return at;
+}
+
 int toml_read(struct arena *a, struct str text, struct value *ret, struct err *err)
 {
     struct reader *r = ARENA_NEW(a, struct reader);
@@ -705,7 +717,12 @@ int toml_read(struct arena *a, struct str text, struct value *ret, struct err *e
     r->text = str_starts(text, STR("\xef\xbb\xbf")) ? str_from(text, 3) : text;
     r->root = ret->map;
     r->err = err;
+    size_t valid = valid_length(r->text);
     int status = read_document(r);
+    if (valid < r->text.n && r->at >= valid) {
+        r->at = valid;
+        status = fail(r, "invalid UTF-8 byte: 0x%02x", (unsigned char)r->text.p[valid]);
+    }
     map_done(&r->states);
     if (status < 0)
         *ret = value_map_new(a, &type_map);

@@ -255,8 +255,11 @@ static int put_value(struct writer *w, const struct path *path, struct value v)
         return err_bad(w->err, "toml: nested too deeply");
     if (type_of(w, v, &type) < 0)
         return -1;
-    if (type == TOML_NONE)
+    if (type == TOML_NONE) {
+        if (path->depth == 0 && value_kind(v) == KIND_SLICE)
+            buf_puts(w->out, "[]");
         return 0;
+    }
     if (type == TOML_TABLES)
         return put_tables(w, path, v);
     if (type == TOML_TABLE) {
