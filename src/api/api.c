@@ -152,7 +152,7 @@ void api_detach(struct api_loop *at)
     expirer_free(at->expirer);
     relay_pool_free(at->relays);
     hub_free(at->hub);
-    map_done(&at->counters);
+    metrics_done(&at->counters);
     pthread_mutex_destroy(&at->lock);
     free(at);
 }

@@ -10,6 +10,7 @@ struct call *call_new(struct api *api)
 {
     struct call *c = NEW(struct call);
     c->api = api;
+    c->began_ns = metrics_now_ns();
     c->user.arena = &c->arena;
     doc_init(&c->doc);
     c->warnings = val_new_arr(&c->doc);

@@ -52,6 +52,8 @@ struct call {
     struct loop_msg msg;
     struct list suspended; /* in at->suspended while a write is under way */
 
+    int64_t began_ns; /* metrics_now_ns */
+
     struct arena arena; /* everything below lives here */
     struct doc doc;
     struct api_user user;

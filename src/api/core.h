@@ -57,7 +57,8 @@ struct api_loop {
     atomic_long committing;  /* of them, those that the committer has */
 
     pthread_mutex_t lock; /* the counters: written here, read by /metrics anywhere */
-    struct map counters;  /* "verb|group|version|resource|subresource|code" */
+    struct map counters;  /* metrics.c */
+    long watching;        /* calls that became watches */
 };
 
 /* Waits for the writes under way and drops the calls that wait for them, unanswered (call.c). */
@@ -65,6 +66,9 @@ void calls_abandon(struct api_loop *at);
 
 /* How requests are counted (metrics.c). */
 void metrics_count(struct call *c);
+void metrics_watching(struct call *c, int change); /* +1: it is a watch now, -1: it ended */
+int64_t metrics_now_ns(void);                      /* of the clock of call.began_ns */
+void metrics_done(struct map *counters);
 void metrics_write(struct api *api, struct buf *b);
 
 /* custom: the kinds besides the built-in ones, NULL-terminated. */

@@ -110,6 +110,7 @@ static void finish(struct stream *s)
 {
     flush(s, true);
     http_end(s->x);
+    metrics_count(s->c);
     stream_free(s);
 }
 
@@ -162,7 +163,6 @@ enum call_next list_stream(struct call *c, const struct list_plan *p)
     }
     c->x = NULL;
     c->request = NULL;
-    metrics_count(c);
     if (end)
         finish(s);
     return CALL_TAKEN;

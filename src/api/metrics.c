@@ -1,26 +1,110 @@
-/* What the server counts of itself: apiserver_request_total and a few gauges. A loop counts under
- * its own lock, which only /metrics ever contends. */
+/* What the server counts of itself, by upstream's names and labels
+ * (k8s.io/apiserver/pkg/endpoints/metrics). A loop counts under its own lock, which only /metrics
+ * ever contends. */
+#include <dirent.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "api/core.h"
+#include "base/file.h"
 
-enum { MAX_SERIES = 5000 }; /* a loop's; later ones are not told apart by resource */
+enum { MAX_SERIES = 5000 }; /* a loop's; further ones are not counted */
 
-static void series(struct call *c, char *room, size_t size)
+/* Upper bounds in seconds; the last is +Inf. */
+static const double bounds[] = {0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1,  1.25, 1.5, 2,
+                                3,     4,     5,    6,   8,   10,  15,  20,  30, 45,   60};
+
+enum { BUCKETS = ARRAY_LEN(bounds) + 1 };
+
+/* One in the loop's map; the key is FAMILY, then the labels. */
+struct series {
+    int64_t count;
+    double sum;
+    uint64_t buckets[]; /* of a histogram, not added up */
+};
+
+enum family { REQUESTS = 'r', DURATIONS = 'd', LONG_RUNNING = 'l' };
+
+/* --- counting --- */
+
+static const char *verb_of(const struct call *c)
+{
+    static const struct {
+        const char *ours, *upstream;
+    } verbs[] = {{"get", "GET"},
+                 {"list", "LIST"},
+                 {"watch", "WATCH"},
+                 {"create", "POST"},
+                 {"update", "PUT"},
+                 {"delete", "DELETE"},
+                 {"deletecollection", "DELETECOLLECTION"},
+                 {"head", "HEAD"},
+                 {"post", "POST"},
+                 {"put", "PUT"},
+                 {"options", "OPTIONS"}};
+    const char *verb = c->route.verb ? c->route.verb : "";
+    if (c->handler == handle_relay)
+        return "CONNECT";
+    if (strcmp(verb, "patch") == 0)
+        return str_starts(c->content_type, STR("application/apply-patch")) ? "APPLY" : "PATCH";
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        if (strcmp(verb, verbs[i].ours) == 0)
+            return verbs[i].upstream;
+    return "other";
+}
+
+/* The labels that all families have, in the order of upstream's exposition. */
+static struct str series_key(const struct call *c, enum family family, char *room, size_t size)
 {
     const struct route *r = &c->route;
-    bool known = c->kind != NULL;
-    snprintf(room, size,
-             "code=\"%d\",component=\"apiserver\",dry_run=\"%s\",group=\"%s\",resource=\"%s\","
-             "scope=\"%s\",subresource=\"%.*s\",verb=\"%.16s\",version=\"%s\"",
-             c->status ? c->status : 200, c->options.dry_run ? "All" : "",
-             known ? c->kind->k->group : "", known ? c->kind->k->resource : "",
-             !known      ? ""
-             : r->name.n ? "resource"
-             : r->ns.n   ? "namespace"
-                         : "cluster",
-             known ? (int)r->subresource.n : 0, r->subresource.p ? r->subresource.p : "",
-             r->verb ? r->verb : "", known ? c->kind->k->version : "");
+    const struct schema_kind *k = c->kind ? c->kind->k : NULL;
+    bool one = r->name.n || (r->verb && strcmp(r->verb, "create") == 0);
+    const char *scope = !k ? "" : one ? "resource" : r->ns.n ? "namespace" : "cluster";
+    int code = c->status ? c->status : 200, n = 0;
+    room[n++] = (char)family;
+    if (family == REQUESTS)
+        n += snprintf(room + n, size - (size_t)n, "code=\"%d\",", code);
+    n += snprintf(room + n, size - (size_t)n, "component=\"apiserver\",");
+    if (family != LONG_RUNNING)
+        n += snprintf(room + n, size - (size_t)n, "dry_run=\"%s\",",
+                      c->options.dry_run ? "All" : "");
+    n += snprintf(room + n, size - (size_t)n,
+                  "group=\"%s\",resource=\"%s\",scope=\"%s\",subresource=\"%.*s\",verb=\"%s\","
+                  "version=\"%s\"",
+                  k ? k->group : "", k ? k->resource : "", scope, k ? (int)r->subresource.n : 0,
+                  r->subresource.p ? r->subresource.p : "", verb_of(c), k ? k->version : "");
+    return (struct str){room, (size_t)n < size ? (size_t)n : size - 1};
+}
+
+/* NULL: there are too many. Under the loop's lock. */
+static struct series *series_of(struct map *m, struct str key)
+{
+    struct series *s = map_get(m, key);
+    if (s || m->count >= MAX_SERIES)
+        return s;
+    size_t buckets = key.p[0] == DURATIONS ? BUCKETS * sizeof(s->buckets[0]) : 0;
+    s = mem_zalloc(sizeof(*s) + buckets);
+    map_set(m, key, s);
+    return s;
+}
+
+static void observe(struct series *s, double seconds)
+{
+    size_t i = 0;
+    while (i < ARRAY_LEN(bounds) && seconds > bounds[i])
+        i++;
+    s->buckets[i]++;
+    s->count++;
+    s->sum += seconds;
+}
+
+int64_t metrics_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 void metrics_count(struct call *c)
@@ -28,41 +112,182 @@ void metrics_count(struct call *c)
     struct api_loop *at = c->at;
     if (!at)
         return;
-    char room[512];
-    series(c, room, sizeof(room));
+    char total[768], duration[768];
+    bool timed = c->handler != handle_watch && c->handler != handle_relay;
+    struct str total_key = series_key(c, REQUESTS, total, sizeof(total));
+    struct str duration_key = series_key(c, DURATIONS, duration, sizeof(duration));
+    double seconds = (double)(metrics_now_ns() - c->began_ns) / 1e9;
     pthread_mutex_lock(&at->lock);
-    uintptr_t n = (uintptr_t)map_get(&at->counters, str_of(room));
-    if (n || at->counters.count < MAX_SERIES)
-        map_set(&at->counters, str_of(room), (void *)(n + 1));
+    struct series *s = series_of(&at->counters, total_key);
+    if (s)
+        s->count++;
+    s = timed ? series_of(&at->counters, duration_key) : NULL;
+    if (s)
+        observe(s, seconds);
     pthread_mutex_unlock(&at->lock);
+}
+
+void metrics_watching(struct call *c, int change)
+{
+    char room[768];
+    struct str key = series_key(c, LONG_RUNNING, room, sizeof(room));
+    pthread_mutex_lock(&c->at->lock);
+    struct series *s = series_of(&c->at->counters, key);
+    if (s)
+        s->count += change;
+    c->at->watching += change;
+    pthread_mutex_unlock(&c->at->lock);
+}
+
+void metrics_done(struct map *counters)
+{
+    for (struct map_entry *e = NULL; (e = map_next(counters, e));)
+        free(e->value);
+    map_done(counters);
+}
+
+/* --- telling --- */
+
+struct sums { /* of all loops */
+    struct map series;
+    long watching, mutating;
+};
+
+static void add_up(struct api *api, struct sums *sums)
+{
+    pthread_mutex_lock(&api->lock);
+    LIST_FOR (&api->loops, it) {
+        struct api_loop *at = CONTAINER_OF(it, struct api_loop, link);
+        pthread_mutex_lock(&at->lock);
+        for (struct map_entry *e = NULL; (e = map_next(&at->counters, e));) {
+            const struct series *from = e->value;
+            struct series *to = series_of(&sums->series, map_key(e));
+            if (!to)
+                continue;
+            to->count += from->count;
+            to->sum += from->sum;
+            for (size_t i = 0; map_key(e).p[0] == DURATIONS && i < BUCKETS; i++)
+                to->buckets[i] += from->buckets[i];
+        }
+        sums->watching += at->watching;
+        sums->mutating += atomic_load(&at->committing);
+        pthread_mutex_unlock(&at->lock);
+    }
+    pthread_mutex_unlock(&api->lock);
+}
+
+static void head(struct buf *b, const char *name, const char *type, const char *help)
+{
+    buf_printf(b, "# HELP %s [STABLE] %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_family(const struct sums *sums, enum family family, const char *name,
+                         struct buf *b)
+{
+    for (struct map_entry *e = NULL; (e = map_next(&sums->series, e));) {
+        const struct series *s = e->value;
+        struct str labels = str_from(map_key(e), 1);
+        if (map_key(e).p[0] != (char)family)
+            continue;
+        if (family != DURATIONS) {
+            buf_printf(b, "%s{%.*s} %lld\n", name, STR_ARG(labels), (long long)s->count);
+            continue;
+        }
+        unsigned long long below = 0;
+        for (size_t i = 0; i < BUCKETS; i++) {
+            buf_printf(b, "%s_bucket{%.*s,le=\"", name, STR_ARG(labels));
+            below += s->buckets[i];
+            if (i < ARRAY_LEN(bounds))
+                buf_printf(b, "%g\"} %llu\n", bounds[i], below);
+            else
+                buf_printf(b, "+Inf\"} %llu\n", below);
+        }
+        buf_printf(b, "%s_sum{%.*s} %.9g\n%s_count{%.*s} %lld\n", name, STR_ARG(labels), s->sum,
+                   name, STR_ARG(labels), (long long)s->count);
+    }
+}
+
+static void gauge(struct buf *b, const char *name, const char *type, const char *help, double v)
+{
+    buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", name, help, name, type, name, v);
+}
+
+static double count_fds(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    double n = -3; /* the folder's own, "." and ".." */
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n < 0 ? 0 : n;
+}
+
+/* As Prometheus' client libraries have them. */
+static void write_process(struct buf *b)
+{
+    struct buf stat = {0}, uptime = {0};
+    struct err ignored;
+    struct rlimit files = {0}, memory = {0};
+    unsigned long user = 0, system = 0, size = 0;
+    unsigned long long start = 0;
+    long pages = 0;
+    double up = 0, ticks = (double)sysconf(_SC_CLK_TCK);
+    if (file_read("/proc/self/stat", 4096, &stat, &ignored) == 0) {
+        const char *behind = strrchr(buf_z(&stat), ')'); /* the name may hold anything */
+        sscanf(behind ? behind : "",
+               ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d "
+               "%llu %lu %ld",
+               &user, &system, &start, &size, &pages);
+    }
+    if (file_read("/proc/uptime", 256, &uptime, &ignored) == 0)
+        sscanf(buf_z(&uptime), "%lf", &up);
+    getrlimit(RLIMIT_NOFILE, &files);
+    getrlimit(RLIMIT_AS, &memory);
+    gauge(b, "process_cpu_seconds_total", "counter",
+          "Total user and system CPU time spent in seconds.", (double)(user + system) / ticks);
+    gauge(b, "process_max_fds", "gauge", "Maximum number of open file descriptors.",
+          (double)files.rlim_cur);
+    gauge(b, "process_open_fds", "gauge", "Number of open file descriptors.", count_fds());
+    gauge(b, "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.",
+          (double)pages * (double)sysconf(_SC_PAGESIZE));
+    gauge(b, "process_start_time_seconds", "gauge",
+          "Start time of the process since unix epoch in seconds.",
+          (double)time(NULL) - up + (double)start / ticks);
+    gauge(b, "process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.",
+          (double)size);
+    gauge(b, "process_virtual_memory_max_bytes", "gauge",
+          "Maximum amount of virtual memory available in bytes.", (double)memory.rlim_cur);
+    buf_done(&stat);
+    buf_done(&uptime);
 }
 
 void metrics_write(struct api *api, struct buf *b)
 {
-    struct map sum = {0};
-    pthread_mutex_lock(&api->lock);
-    LIST_FOR(&api->loops, it)
-    {
-        struct api_loop *at = CONTAINER_OF(it, struct api_loop, link);
-        pthread_mutex_lock(&at->lock);
-        for (struct map_entry *e = NULL; (e = map_next(&at->counters, e));) {
-            uintptr_t n = (uintptr_t)map_get(&sum, map_key(e));
-            map_set(&sum, map_key(e), (void *)(n + (uintptr_t)e->value));
-        }
-        pthread_mutex_unlock(&at->lock);
-    }
-    pthread_mutex_unlock(&api->lock);
-    buf_puts(b, "# HELP apiserver_request_total Requests by verb, resource and code.\n"
-                "# TYPE apiserver_request_total counter\n");
-    for (struct map_entry *e = NULL; (e = map_next(&sum, e));)
-        buf_printf(b, "apiserver_request_total{%.*s} %llu\n", STR_ARG(map_key(e)),
-                   (unsigned long long)(uintptr_t)e->value);
-    map_done(&sum);
+    struct sums sums = {0};
+    add_up(api, &sums);
+    long reading = atomic_load(&api->inflight) - sums.watching - sums.mutating;
+    head(b, "apiserver_current_inflight_requests", "gauge",
+         "Maximal number of currently used inflight request limit of this apiserver per request "
+         "kind in last second.");
     buf_printf(b,
-               "# HELP apiserver_current_inflight_requests Requests and watches under way.\n"
-               "# TYPE apiserver_current_inflight_requests gauge\n"
-               "apiserver_current_inflight_requests %ld\n"
-               "# HELP tutti_store_revision The last committed revision.\n"
-               "# TYPE tutti_store_revision gauge\ntutti_store_revision %lld\n",
-               atomic_load(&api->inflight), (long long)store_revision(api->config.store));
+               "apiserver_current_inflight_requests{request_kind=\"mutating\"} %ld\n"
+               "apiserver_current_inflight_requests{request_kind=\"readOnly\"} %ld\n",
+               sums.mutating, reading > 0 ? reading : 0);
+    head(b, "apiserver_longrunning_requests", "gauge",
+         "Gauge of all active long-running apiserver requests broken out by verb, group, version, "
+         "resource, scope and component. Not all requests are tracked this way.");
+    write_family(&sums, LONG_RUNNING, "apiserver_longrunning_requests", b);
+    head(b, "apiserver_request_duration_seconds", "histogram",
+         "Response latency distribution in seconds for each verb, dry run value, group, version, "
+         "resource, subresource, scope and component.");
+    write_family(&sums, DURATIONS, "apiserver_request_duration_seconds", b);
+    head(b, "apiserver_request_total", "counter",
+         "Counter of apiserver requests broken out for each verb, dry run value, group, version, "
+         "resource, scope, component, and HTTP response code.");
+    write_family(&sums, REQUESTS, "apiserver_request_total", b);
+    metrics_done(&sums.series);
+    write_process(b);
+    gauge(b, "tutti_store_revision", "gauge", "The last committed revision.",
+          (double)store_revision(api->config.store));
 }

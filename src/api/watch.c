@@ -15,6 +15,7 @@ static void watcher_free(struct watcher *w)
 {
     loop_timer_clear(w->call->at->loop, &w->timeout);
     list_del(&w->link);
+    metrics_watching(w->call, -1);
     struct call *c = w->call;
     free(w);
     call_free(c);
@@ -325,6 +326,7 @@ enum call_next handle_watch(struct call *c)
     call_end(c);
     w->sink = c->x ? http_sink(c) : *c->sink;
     hub_add(w->hub, w);
+    metrics_watching(c, 1);
     w->sink.start(w->sink.arg, w);
     loop_timer_set(c->at->loop, &w->timeout, timeout_ms(c), on_timeout);
     if ((p.state ? send_state(w, &p, &err) : send_history(w, &err)) < 0)

@@ -329,6 +329,45 @@ TEST(long_answers_are_compressed_for_those_who_ask)
     tear_down(&w);
 }
 
+#define NAMESPACES(scope, verb)                                                                    \
+    "group=\"\",resource=\"namespaces\",scope=\"" scope "\",subresource=\"\",verb=\"" verb         \
+    "\",version=\"v1\"} 1\n"
+
+TEST(requests_are_counted_and_timed)
+{
+    static const char *const lines[] = {
+        "apiserver_request_total{code=\"200\",component=\"apiserver\",dry_run=\"\"," NAMESPACES(
+            "cluster", "LIST"),
+        "apiserver_request_total{code=\"404\",component=\"apiserver\",dry_run=\"\"," NAMESPACES(
+            "resource", "GET"),
+        "apiserver_request_duration_seconds_count{component=\"apiserver\",dry_run=\"\"," NAMESPACES(
+            "cluster", "LIST"),
+        "apiserver_longrunning_requests{component=\"apiserver\"," NAMESPACES("cluster", "WATCH"),
+        "# TYPE apiserver_request_duration_seconds histogram\n",
+        "apiserver_current_inflight_requests{request_kind=\"mutating\"} 0\n",
+        "\nprocess_resident_memory_bytes ",
+    };
+    struct world_under_test w;
+    set_up(&w);
+    struct asked list = {0}, none = {0}, watch = {.until = "\"name\":\"kube-system\""};
+    ask(&w, &list, "/api/v1/namespaces", NULL, 0);
+    ask(&w, &none, "/api/v1/namespaces/none", NULL, 0);
+    ask(&w, &watch, "/api/v1/namespaces?watch=true", NULL, 0);
+    CHECK_INT(list.status, 200);
+    CHECK_INT(none.status, 404);
+    struct answer a = server_ask(&w.server, &(struct ask){.method = "GET", .path = "/metrics"});
+    CHECK_INT(a.status, 200);
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+        if (str_find(bytes_str(a.body), str_of(lines[i])) < 0)
+            test_fail(__FILE__, __LINE__, "no %s in %.*s", lines[i], STR_ARG(bytes_str(a.body)));
+    bytes_unref(a.body);
+    http_call_cancel(watch.call);
+    buf_done(&list.body);
+    buf_done(&none.body);
+    buf_done(&watch.body);
+    tear_down(&w);
+}
+
 TEST(watches_in_protobuf)
 {
     struct http_header accept = {STR("accept"), STR("application/vnd.kubernetes.protobuf")};
