@@ -188,7 +188,7 @@ void val_write_yaml(const val *v, struct buf *b)
         abort();
     yaml_emitter_set_output(&e, append, b);
     yaml_emitter_set_unicode(&e, 1);
-    yaml_emitter_set_width(&e, -1);
+    yaml_emitter_set_width(&e, 80);
     emit(&e, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING));
     emit(&e, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1));
     emit_value(&e, v);
