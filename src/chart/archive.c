@@ -10,6 +10,7 @@ struct tar {
     struct chart_ctx *cx;
     z_stream z;
     int64_t left; /* bytes that may still be read */
+    bool broken;  /* the gzip stream ended too early, or is none */
 };
 
 /* Reads n bytes into p; false at the end, or when the stream is broken. */
@@ -24,8 +25,10 @@ static bool read_bytes(struct tar *t, void *p, size_t n)
                 return false;
             continue;
         }
-        if (status != Z_OK)
+        if (status != Z_OK) {
+            t->broken = status != Z_STREAM_END;
             return status == Z_STREAM_END && t->z.avail_out == 0;
+        }
     }
     return true;
 }
@@ -203,12 +206,18 @@ static int read_entries(struct tar *t, struct chart_files *files)
         long_name = (struct str){0};
         if (type == '5' || str_ends(name, STR("/")))
             continue;
-        if (type == '1' || type == '2')
-            size = 0; /* a link holds nothing */
+        if (type == '1' || type == '2') { /* a link holds nothing, and must not lead out */
+            struct str target = {(const char *)block + 157,
+                                 strnlen((const char *)block + 157, 100)};
+            if (str_starts(target, STR("/")) || str_find(target, STR("..")) >= 0)
+                return chart_fail(t->cx, "chart illegally links outside the base directory: %.*s",
+                                  STR_ARG(name));
+            size = 0;
+        }
         if (read_file(t, name, size, files) != 0)
             return -1;
     }
-    return 0;
+    return t->broken ? chart_fail(t->cx, "unexpected EOF") : 0;
 }
 
 int chart_read_archive(struct chart_ctx *cx, struct str gzip, struct chart_files *ret)

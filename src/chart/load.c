@@ -318,8 +318,8 @@ static int load_archive(struct chart_ctx *cx, const char *path, struct chart_fil
                             path);
     else
         status = chart_fail(cx, "file '%s' does not appear to be a gzipped archive; got '%s'", path,
-                            memchr(buf_z(&b), 0, b.n) ? "application/octet-stream"
-                                                      : "text/plain; charset=utf-8");
+                            b.n < 512 || memchr(b.p, 0, 512) ? "application/octet-stream"
+                                                             : "text/plain; charset=utf-8");
     buf_done(&b);
     return status;
 }

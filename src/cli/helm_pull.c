@@ -1,4 +1,5 @@
 /* helm_pull.c: `tutti helm pull`, and how commands find the charts that they name. */
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,6 +82,19 @@ static int download(struct chart_ctx *cx, struct str name, const struct helm_sou
     return 0;
 }
 
+/* Go's filepath.Abs, but for ".." inside. */
+static const char *absolute(struct chart_ctx *cx, const char *path)
+{
+    char here[PATH_MAX];
+    while (str_starts(str_of(path), STR("./")))
+        path += 2;
+    if (path[0] == '/' || !getcwd(here, sizeof(here)))
+        return path;
+    if (strcmp(path, ".") == 0)
+        return arena_printf(cx->arena, "%s", here).p;
+    return arena_printf(cx->arena, "%s/%s", here, path).p;
+}
+
 int helm_locate_chart(struct chart_ctx *cx, const char *name, const struct helm_source *source,
                       const char **ret)
 {
@@ -89,7 +103,7 @@ int helm_locate_chart(struct chart_ctx *cx, const char *name, const struct helm_
     const char *home = getenv("HOME"), *cache = getenv("HELM_REPOSITORY_CACHE");
     struct stat st;
     if (stat(path, &st) == 0) {
-        *ret = path;
+        *ret = absolute(cx, path);
         return 0;
     }
     if (path[0] == '/' || path[0] == '.')
