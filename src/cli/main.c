@@ -17,6 +17,7 @@ static const struct command commands[] = {
     {"server", cmd_server, "the API server with its controllers and scheduler"},
     {"agent", cmd_agent, "the node agent: runs this machine's pods"},
     {"image", cmd_image, "image import FILE: load an OCI layout or a docker archive"},
+    {"helm", cmd_helm, "charts: template, lint, show, package, pull, dependency"},
     {"simulate", cmd_simulate, "register nodes that pretend to run their pods"},
     {"store", cmd_store, "back up, restore or move everything that is kept"},
     {"reset", cmd_reset, "remove what tutti made on this machine"},
