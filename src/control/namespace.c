@@ -76,6 +76,69 @@ static void look_for(struct remains *r, const struct schema_kind *k)
         r->failure = err;
 }
 
+/* --- custom resources: the groups that discovery has besides the built-in ones --- */
+
+static bool is_built_in(struct str group)
+{
+    for (const struct schema_kind *k = schema_kinds; k->kind; k++)
+        if (str_is(group, k->group))
+            return true;
+    return false;
+}
+
+static bool has_word(const val *list, const char *word)
+{
+    VAL_FOR (list, w)
+        if (str_is(val_str(w), word))
+            return true;
+    return false;
+}
+
+static val *ask(struct remains *r, struct str path)
+{
+    struct err err = {0};
+    val *answer = NULL;
+    if (r->v->live->get(r->v->live->self, path.p, r->v->doc, &answer, &err) == 0)
+        return answer;
+    if (err.code != 404)
+        r->failure = err;
+    return NULL;
+}
+
+/* seen: the resources of the group that another version had already. */
+static void look_in_version(struct remains *r, struct str group, struct str version, val *seen)
+{
+    struct arena *a = r->v->arena;
+    const val *list = ask(r, arena_printf(a, "/apis/%.*s/%.*s", STR_ARG(group), STR_ARG(version)));
+    VAL_FOR (val_get(list, "resources"), resource) {
+        struct str name = VAL_STR(resource, "name");
+        const val *verbs = val_get(resource, "verbs");
+        if (!VAL_BOOL(resource, "namespaced") || memchr(name.p, '/', name.n) ||
+            !has_word(verbs, "list") || !has_word(verbs, "deletecollection") ||
+            val_get_str(seen, name))
+            continue;
+        val_set_str(r->v->doc, seen, name, val_new_bool(r->v->doc, true));
+        struct schema_kind *k = ARENA_NEW(a, struct schema_kind);
+        k->group = arena_z(a, group);
+        k->version = arena_z(a, version);
+        k->resource = arena_z(a, name);
+        look_for(r, k);
+    }
+}
+
+static void look_for_custom(struct remains *r)
+{
+    const val *groups = ask(r, STR("/apis"));
+    VAL_FOR (val_get(groups, "groups"), group) {
+        struct str name = VAL_STR(group, "name");
+        val *seen = val_new_obj(r->v->doc);
+        if (is_built_in(name))
+            continue;
+        VAL_FOR (val_get(group, "versions"), version)
+            look_in_version(r, name, VAL_STR(version, "version"), seen);
+    }
+}
+
 /* --- conditions --- */
 
 static struct str finalizers_message(struct remains *r)
@@ -156,6 +219,7 @@ static void reconcile(struct view *v, struct str key, struct actions *a)
     for (const struct schema_kind *k = schema_kinds; k->kind; k++)
         if (k->namespaced && has_verb(k, "list") && has_verb(k, "deletecollection"))
             look_for(&r, k);
+    look_for_custom(&r);
     if (!r.any && !r.failure.code) {
         finalize(a, obj);
     } else {
