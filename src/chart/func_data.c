@@ -145,6 +145,24 @@ static bool through_yaml(struct arena *a, val *v)
     return fits;
 }
 
+/* libyaml indents what follows a line separator in single quotes, even when it is the closing
+ * quote; go-yaml does not. */
+static void cut_before_quotes(struct buf *b)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        b->p[n++] = b->p[i];
+        bool separator = n >= 3 && (memcmp(b->p + n - 3, "\xE2\x80\xA8", 3) == 0 ||
+                                    memcmp(b->p + n - 3, "\xE2\x80\xA9", 3) == 0);
+        size_t after = i + 1;
+        while (separator && after < b->n && b->p[after] == ' ')
+            after++;
+        if (separator && after + 1 < b->n && b->p[after] == '\'' && b->p[after + 1] == '\n')
+            i = after - 1;
+    }
+    b->n = n;
+}
+
 static void cut_newline(struct buf *b)
 {
     if (b->n > 0 && b->p[b->n - 1] == '\n')
@@ -162,6 +180,8 @@ FN(yaml)
     if (value_to_val(&doc, tmpl_arena(x), args[0], &v, &err) == 0 && through_yaml(tmpl_arena(x), v))
         val_write_yaml(v, &b);
     doc_done(&doc);
+    if (b.n > 0 && memmem(b.p, b.n, "\xE2\x80", 2))
+        cut_before_quotes(&b);
     cut_newline(&b);
     return func_take_spent(x, &b, ret);
 }
