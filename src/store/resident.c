@@ -11,7 +11,9 @@ enum {
     LOOK_EVERY = 64, /* notes */
 };
 
-/* LMDB does not tell where its map is: the kernel does, by the file. */
+/* LMDB does not tell where its map is: the kernel does, by the file. Libraries are mapped
+ * privately, so one that happens to have the same number on another file system is not taken for
+ * it. */
 static bool find_map(int fd, struct resident *r)
 {
     struct stat file;
@@ -24,8 +26,9 @@ static bool find_map(int fd, struct resident *r)
     }
     while (!r->map && fgets(line, sizeof(line), f)) {
         unsigned long from, to, inode;
-        if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &from, &to, &inode) == 3 &&
-            inode == file.st_ino) {
+        char access[5];
+        if (sscanf(line, "%lx-%lx %4s %*s %*s %lu", &from, &to, access, &inode) == 4 &&
+            inode == file.st_ino && access[3] == 's') {
             r->map = (void *)from;
             r->n = to - from;
         }
