@@ -46,8 +46,8 @@ extern const struct helm_flag helm_ignored_flags[]; /* --debug, --kubeconfig and
 /* A file's content; Go's error text. */
 int helm_read_file(struct chart_ctx *cx, struct str path, struct str *ret);
 
-/* HELM_NAMESPACE, or "default". */
-const char *helm_namespace(void);
+/* HELM_NAMESPACE, that of kubeconfig's current context, or "default". */
+const char *helm_namespace(struct chart_ctx *cx);
 
 /* Where a chart lies that a command names: a path, or what a repository gave. */
 struct helm_source {
@@ -55,6 +55,13 @@ struct helm_source {
 };
 int helm_locate_chart(struct chart_ctx *cx, const char *name, const struct helm_source *source,
                       const char **ret);
+
+/* Executes a template of one line, as --name-template and --template are. */
+int helm_run_template(struct chart_ctx *cx, const char *name, const char *text, struct value dot,
+                      struct buf *out);
+/* Sends the manifests through a program (--post-renderer). */
+int helm_post_render(struct chart_ctx *cx, const char *program, const struct chart_strs *args,
+                     struct buf *manifests);
 
 /* Brings charts/ up to what Chart.yaml asks for, as `dependency update` does. */
 int helm_dependency_update(struct chart_ctx *cx, const char *path, struct buf *out);

@@ -2,31 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chart/template.h"
 #include "cli/helm.h"
 
-/* --template: {{ .Version }} and the like. */
-static int put_template(struct chart_ctx *cx, const char *text, struct buf *out)
+static struct value build_info(struct chart_ctx *cx)
 {
-    struct tmpl_set *set = tmpl_set_new("version");
-    struct tmpl *t;
-    struct str error;
     struct capabilities c = capabilities_default(cx->arena, NULL);
     struct value build;
     value_field(capabilities_value(cx->arena, &c), STR("HelmVersion"), &build);
-    int status = tmpl_parse(set, STR("version"), str_of(text), &t, &error);
-    if (status != 0) {
-        chart_fail(cx, "%.*s", STR_ARG(error));
-    } else {
-        struct tmpl_limits limits = {0};
-        struct tmpl_exec *x = tmpl_exec_new(set, cx->arena, &limits, NULL);
-        status = tmpl_run(x, t, build, out);
-        if (status != 0)
-            cx->error = tmpl_error(x);
-        tmpl_exec_done(x);
-    }
-    tmpl_set_free(set);
-    return status;
+    return build;
 }
 
 int helm_version(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
@@ -42,7 +25,7 @@ int helm_version(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
         return -1;
     if (template)
-        return put_template(cx, template, out);
+        return helm_run_template(cx, "_", template, build_info(cx), out);
     if (brief)
         buf_puts(out, HELM_VERSION "\n");
     else
@@ -103,7 +86,7 @@ int helm_env(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
         {"HELM_KUBETLS_SERVER_NAME", or_default("HELM_KUBETLS_SERVER_NAME", "")},
         {"HELM_KUBETOKEN", or_default("HELM_KUBETOKEN", "")},
         {"HELM_MAX_HISTORY", or_default("HELM_MAX_HISTORY", "10")},
-        {"HELM_NAMESPACE", helm_namespace()},
+        {"HELM_NAMESPACE", helm_namespace(cx)},
         {"HELM_PLUGINS", or_default("HELM_PLUGINS", plugins)},
         {"HELM_QPS", or_default("HELM_QPS", "0.00")},
         {"HELM_REGISTRY_CONFIG", or_default("HELM_REGISTRY_CONFIG", registry)},

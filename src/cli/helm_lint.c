@@ -77,7 +77,7 @@ static int lint_inner(struct chart_ctx *cx, const struct options *o, const char 
 
 int helm_lint(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
 {
-    struct options o = {.namespace = helm_namespace()};
+    struct options o = {.namespace = helm_namespace(cx)};
     struct tally tally = {0};
     const struct helm_flag flags[] = {
         HELM_VALUES_FLAGS(o.values),

@@ -11,8 +11,8 @@
 struct options {
     struct helm_values values;
     struct helm_source source;
-    struct chart_strs show_only, api_versions;
-    const char *namespace, *kube_version, *name_template, *output_dir;
+    struct chart_strs show_only, api_versions, post_args;
+    const char *post_renderer, *dry_run, *namespace, *kube_version, *name_template, *output_dir;
     bool include_crds, is_upgrade, no_hooks, skip_tests, skip_schema, generate_name, release_name,
         notes_of_subcharts, dependency_update;
 };
@@ -30,7 +30,7 @@ static int read_options(struct chart_ctx *cx, int argc, char **argv, struct opti
         {"description", 0, HELM_TEXT, NULL, NULL},
         {"devel", 0, HELM_SWITCH, NULL, NULL},
         {"disable-openapi-validation", 0, HELM_SWITCH, NULL, NULL},
-        {"dry-run", 0, HELM_TEXT, NULL, "client"},
+        {"dry-run", 0, HELM_TEXT, &o->dry_run, "client"},
         {"enable-dns", 0, HELM_SWITCH, NULL, NULL},
         {"force", 0, HELM_SWITCH, NULL, NULL},
         {"generate-name", 'g', HELM_SWITCH, &o->generate_name, NULL},
@@ -49,6 +49,8 @@ static int read_options(struct chart_ctx *cx, int argc, char **argv, struct opti
         {"pass-credentials", 0, HELM_SWITCH, NULL, NULL},
         {"password", 0, HELM_TEXT, NULL, NULL},
         {"plain-http", 0, HELM_SWITCH, NULL, NULL},
+        {"post-renderer", 0, HELM_TEXT, &o->post_renderer, NULL},
+        {"post-renderer-args", 0, HELM_LIST, &o->post_args, NULL},
         {"release-name", 0, HELM_SWITCH, &o->release_name, NULL},
         {"render-subchart-notes", 0, HELM_SWITCH, &o->notes_of_subcharts, NULL},
         {"replace", 0, HELM_SWITCH, NULL, NULL},
@@ -119,6 +121,13 @@ static int name_and_chart(struct chart_ctx *cx, const struct options *o, int arg
         return -1;
     }
     *ret_chart = argv[argc - 1];
+    if (argc == 1 && o->name_template) {
+        struct buf name = {0};
+        int status = helm_run_template(cx, "name-template", o->name_template, VALUE_NONE, &name);
+        *ret_name = arena_z(cx->arena, buf_str(&name));
+        buf_done(&name);
+        return status;
+    }
     if (argc == 1)
         return 0;
     if (o->generate_name)
@@ -210,6 +219,7 @@ static bool source_name(struct str document, struct str *ret)
 
 static int put_shown(struct chart_ctx *cx, const struct options *o, struct str all, struct buf *out)
 {
+    size_t before = out->n;
     for (size_t i = 0; i < o->show_only.n; i++) {
         struct str rest = str_trim(all), document, name;
         if (str_starts(rest, STR("---")))
@@ -223,25 +233,29 @@ static int put_shown(struct chart_ctx *cx, const struct options *o, struct str a
             buf_printf(out, "---\n%.*s\n", STR_ARG(document));
         }
         if (!found)
+            out->n = before; /* nothing is shown then */
+        if (!found)
             return chart_fail(cx, "could not find template %.*s in chart",
                               STR_ARG(o->show_only.items[i]));
     }
     return 0;
 }
 
-static int put_all(struct chart_ctx *cx, const struct options *o, const struct chart *c,
-                   const struct manifests *hooks, const struct manifests *generic, struct buf *out)
+static int put_all(struct chart_ctx *cx, const struct options *o, const char *name,
+                   const struct chart *c, const struct manifests *hooks,
+                   const struct manifests *generic, struct buf *out)
 {
-    struct buf all = {0};
+    struct buf all = {0}, text = {0};
     struct sink s = {cx, &all, o->output_dir, out, vmap_new(cx->arena, 0)};
-    const char *release_dir = o->output_dir;
     int status = o->include_crds ? put_crds(&s, c) : 0;
-    s.dir = release_dir;
+    if (o->output_dir && o->release_name)
+        s.dir = arena_printf(cx->arena, "%s/%s", o->output_dir, name).p;
     for (size_t i = 0; i < generic->n && status == 0; i++)
         status = put(&s, generic->items[i].path, generic->items[i].content);
-    struct str trimmed = str_trim(buf_str(&all));
-    struct buf text = {0};
-    buf_printf(&text, "%.*s\n", STR_ARG(trimmed));
+    if (status == 0 && o->post_renderer)
+        status = helm_post_render(cx, o->post_renderer, &o->post_args, &all);
+    buf_put(&text, str_trim(buf_str(&all)));
+    buf_putc(&text, '\n');
     s.text = &text;
     for (size_t i = 0; i < hooks->n && status == 0 && !o->no_hooks; i++)
         if (!o->skip_tests || !(hooks->items[i].events & 1u << HOOK_TEST))
@@ -253,6 +267,17 @@ static int put_all(struct chart_ctx *cx, const struct options *o, const struct c
     buf_done(&text);
     buf_done(&all);
     return status;
+}
+
+static int check_dry_run(struct chart_ctx *cx, const char *option)
+{
+    static const char *const known[] = {"", "false", "true", "none", "client", "server"};
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (!option || strcmp(option, known[i]) == 0)
+            return 0;
+    return chart_fail(cx,
+                      "Invalid dry-run flag. Flag must one of the following: false, true, none, "
+                      "client, server");
 }
 
 /* --- the steps --- */
@@ -310,12 +335,12 @@ static int render(struct chart_ctx *cx, const struct options *o, const char *nam
                                  STR_ARG(cx->error));
         return -1;
     }
-    return put_all(cx, o, c, &hooks, &generic, out);
+    return put_all(cx, o, name, c, &hooks, &generic, out);
 }
 
 int helm_template(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
 {
-    struct options o = {.namespace = helm_namespace()};
+    struct options o = {.namespace = helm_namespace(cx)};
     const char *name, *chart = NULL, *path;
     struct vmap *values;
     struct chart *c;
@@ -327,7 +352,8 @@ int helm_template(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     if (name_and_chart(cx, &o, argc, argv, &name, &chart) != 0 ||
         helm_locate_chart(cx, chart, &o.source, &path) != 0 ||
         helm_merge_values(cx, &o.values, &values) != 0 || load(cx, path, &c) != 0 ||
-        check_name(cx, name) != 0 || chart_process_dependencies(cx, c, values) != 0)
+        check_dry_run(cx, o.dry_run) != 0 || check_name(cx, name) != 0 ||
+        chart_process_dependencies(cx, c, values) != 0)
         return -1;
     return render(cx, &o, name, c, values, out);
 }

@@ -2,8 +2,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "chart/func_library.h"
 #include "chart/values.h"
+#include "client/kubeconfig.h"
 #include "cli/helm.h"
 
 enum { MAX_FILE = 64 * 1024 * 1024 };
@@ -68,8 +71,47 @@ int helm_merge_values(struct chart_ctx *cx, const struct helm_values *v, struct 
     return 0;
 }
 
-const char *helm_namespace(void)
+/* The namespace of the current context, which is no error to lack. */
+static const char *context_namespace(struct chart_ctx *cx)
+{
+    const char *path = getenv("KUBECONFIG"), *home = getenv("HOME");
+    struct kubeconfig k;
+    struct err err;
+    if (!path || !path[0])
+        path = arena_printf(cx->arena, "%s/.kube/config", home ? home : "").p;
+    if (access(path, R_OK) != 0 || kubeconfig_read(path, &k, &err) != 0)
+        return NULL;
+    const char *name = k.ns ? arena_z(cx->arena, str_of(k.ns)) : NULL;
+    kubeconfig_done(&k);
+    return name;
+}
+
+const char *helm_namespace(struct chart_ctx *cx)
 {
     const char *name = getenv("HELM_NAMESPACE");
+    if (!name || !name[0])
+        name = context_namespace(cx);
     return name && name[0] ? name : "default";
+}
+
+int helm_run_template(struct chart_ctx *cx, const char *name, const char *text, struct value dot,
+                      struct buf *out)
+{
+    struct tmpl_set *set = tmpl_set_new(name);
+    struct tmpl *t;
+    struct str error;
+    func_library_add(set);
+    int status = tmpl_parse(set, str_of(name), str_of(text), &t, &error);
+    if (status != 0) {
+        chart_fail(cx, "%.*s", STR_ARG(error));
+    } else {
+        struct tmpl_limits limits = {.missing = TMPL_MISSING_DEFAULT};
+        struct tmpl_exec *x = tmpl_exec_new(set, cx->arena, &limits, NULL);
+        status = tmpl_run(x, t, dot, out);
+        if (status != 0)
+            cx->error = tmpl_error(x);
+        tmpl_exec_done(x);
+    }
+    tmpl_set_free(set);
+    return status;
 }
