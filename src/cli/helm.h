@@ -59,6 +59,7 @@ int helm_locate_chart(struct chart_ctx *cx, const char *name, const struct helm_
 /* Executes a template of one line, as --name-template and --template are. */
 int helm_run_template(struct chart_ctx *cx, const char *name, const char *text, struct value dot,
                       struct buf *out);
+int helm_find_post_renderer(struct chart_ctx *cx, const char *name, const char **ret);
 /* Sends the manifests through a program (--post-renderer). */
 int helm_post_render(struct chart_ctx *cx, const char *program, const struct chart_strs *args,
                      struct buf *manifests);

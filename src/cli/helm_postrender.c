@@ -65,8 +65,8 @@ static int render(struct chart_ctx *cx, char *const *argv, struct buf *manifests
         read_all(err, &text);
         chart_fail(cx,
                    "error while running post render on files: error while running command %s. "
-                   "error output:\n%s: exit status %d",
-                   argv[0], buf_z(&text), WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+                   "error output:\n%.*s: exit status %d",
+                   argv[0], STR_ARG(buf_str(&text)), WIFEXITED(status) ? WEXITSTATUS(status) : -1);
         buf_done(&text);
         return -1;
     }
@@ -81,6 +81,30 @@ static int render(struct chart_ctx *cx, char *const *argv, struct buf *manifests
     buf_done(manifests);
     *manifests = text;
     return 0;
+}
+
+/* Go's exec.LookPath, told as pflag tells a flag's error. */
+int helm_find_post_renderer(struct chart_ctx *cx, const char *name, const char **ret)
+{
+    struct str path = str_of(getenv("PATH")), dir;
+    if (strchr(name, '/')) {
+        *ret = name;
+        if (access(name, X_OK) == 0)
+            return 0;
+        return chart_fail(cx,
+                          "invalid argument \"%s\" for \"--post-renderer\" flag: unable to find "
+                          "binary at %s: exec: \"%s\": stat %s: no such file or directory",
+                          name, name, name, name);
+    }
+    while (str_next(&path, ':', &dir)) {
+        *ret = arena_printf(cx->arena, "%.*s/%s", STR_ARG(dir), name).p;
+        if (access(*ret, X_OK) == 0)
+            return 0;
+    }
+    return chart_fail(cx,
+                      "invalid argument \"%s\" for \"--post-renderer\" flag: unable to find binary "
+                      "at %s: exec: \"%s\": executable file not found in $PATH",
+                      name, name, name);
 }
 
 int helm_post_render(struct chart_ctx *cx, const char *program, const struct chart_strs *args,

@@ -347,6 +347,8 @@ int helm_template(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     struct capabilities unused;
     if (read_options(cx, argc, argv, &o, &argc) != 0)
         return -1;
+    if (o.post_renderer && helm_find_post_renderer(cx, o.post_renderer, &o.post_renderer) != 0)
+        return -1;
     if (o.kube_version && capabilities_set_version(cx, &unused, str_of(o.kube_version)) != 0)
         return -1;
     if (name_and_chart(cx, &o, argc, argv, &name, &chart) != 0 ||
