@@ -57,3 +57,6 @@ void usage_of_pod(struct usage *u, struct arena *a, const val *spec, const char 
 void usage_of_object(struct usage *u, struct arena *a, const struct schema_kind *k, const val *obj);
 /* Makes the status of a ResourceQuota from what is stored. fresh: the quota itself is not yet. */
 void quota_count(struct strategy_ctx *c, val *quota, bool fresh);
+/* Counts all quotas anew and writes those that were wrong: what a client set in a status, what
+ * expired, what came in the moment in which a quota was made. Once a minute, by one loop. */
+void quota_pass(struct api *api);

@@ -353,3 +353,62 @@ void quota_count(struct strategy_ctx *c, val *quota, bool fresh)
         set_quantity(c->d, used, val_str(key), &q);
     }
 }
+
+/* --- putting right --- */
+/* Makes the status anew; true when it became another one. */
+static bool recount(struct call *c, const struct store_kv *kv, struct str ns, val **ret)
+{
+    struct err ignored;
+    if (doc_parse_json(&c->doc, kv->value, ret, &ignored) != 0)
+        return false;
+    const val *was = val_get(*ret, "status");
+    val *before = was ? val_copy(&c->doc, was) : NULL;
+    c->ctx.ns = ns;
+    quota_count(&c->ctx, *ret, false);
+    return !before || !val_eq(before, val_get(*ret, "status"));
+}
+
+struct repair {
+    struct store_write write;
+    struct store_op op;
+    char key[];
+};
+
+static void repaired(struct store_write *w)
+{
+    struct repair *r = CONTAINER_OF(w, struct repair, write);
+    bytes_unref(r->op.value);
+    bytes_unref(w->first_value);
+    free(r); /* changed meanwhile: the next pass looks again */
+}
+
+static void submit_repair(struct call *c, const struct store_kv *kv, const val *quota)
+{
+    int64_t at;
+    struct bytes *json = meta_encode(c, c->kind, quota, &at);
+    struct repair *r = mem_zalloc(sizeof(*r) + kv->key.n);
+    memcpy(r->key, kv->key.p, kv->key.n);
+    r->op = (struct store_op){STORE_PUT, {r->key, kv->key.n}, json, at, kv->mod_rev};
+    r->write = (struct store_write){.ops = &r->op, .op_count = 1, .done = repaired};
+    store_submit(c->api->config.store, &r->write);
+}
+
+void quota_pass(struct api *api)
+{
+    struct call *c = call_new(api);
+    struct store_kv kv;
+    struct err ignored;
+    c->kind = kinds_find(&api->kinds, STR(""), STR("v1"), STR("resourcequotas"));
+    if (c->kind && call_begin(c, &ignored) == 0) {
+        struct store_iter *it = store_range(c->snap, c->kind->prefix, c->kind->end);
+        while (store_next(it, &kv)) {
+            struct str ns, name;
+            val *quota;
+            kind_split_key(c->kind, kv.key, &ns, &name);
+            if (recount(c, &kv, arena_dup(&c->arena, ns), &quota))
+                submit_repair(c, &kv, quota);
+        }
+        store_iter_free(it);
+    }
+    call_free(c);
+}

@@ -1,5 +1,6 @@
 /* Events live for an hour after they were last seen (kube-apiserver's --event-ttl). One loop looks
  * for old ones once a minute and removes some; a crash loses nothing, the next minute goes on. */
+#include "api/admission.h"
 #include "api/core.h"
 #include "api/raw.h"
 #include "doc/time.h"
@@ -72,6 +73,7 @@ static void on_timer(struct loop_timer *t)
     struct expirer *e = CONTAINER_OF(t, struct expirer, timer);
     loop_timer_set(e->at->loop, t, PERIOD_MS, on_timer);
     expire_pass(e->at->api);
+    quota_pass(e->at->api);
 }
 
 struct expirer *expirer_new(struct api_loop *at)

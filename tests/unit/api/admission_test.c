@@ -1,6 +1,7 @@
 /* What admission changes and refuses: limits, quotas, pod security, classes, nodes. */
 #include <pthread.h>
 
+#include "api/admission.h"
 #include "as.h"
 
 #define ADMIN "admin system:masters system:authenticated"
@@ -119,6 +120,23 @@ TEST(quotas_have_scopes)
          403,
          "services \\\"t\\\" is forbidden: exceeded quota: s, requested: services=1, used: "
          "services=1, limited: services=1"});
+    server_stop(&s);
+}
+
+TEST(a_pass_puts_a_quotas_status_right)
+{
+    struct server s;
+    struct store_write flush = {0};
+    begin(&s);
+    EXPECT_AS(&s, {ADMIN, "POST", NS "/pods", POD("a", ""), 201},
+              {ADMIN, "POST", NS "/resourcequotas", QUOTA("q", "\"pods\":\"2\"", ""), 201},
+              {ADMIN, "PATCH", NS "/resourcequotas/q/status",
+               "{\"status\":{\"hard\":{\"pods\":\"9\"},\"used\":{\"pods\":\"8\"}}}", 200,
+               "\"used\":{\"pods\":\"8\"}"});
+    quota_pass(s.api);
+    store_commit(s.store, &flush); /* behind what the pass has submitted */
+    EXPECT_AS(&s, {ADMIN, "GET", NS "/resourcequotas/q", NULL, 200,
+                   "{\"hard\":{\"pods\":\"2\"},\"used\":{\"pods\":\"1\"}}"});
     server_stop(&s);
 }
 
