@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/core.h"
+#include "api/raw.h"
 
 /* Readers take the current catalog between two counters of their epoch, so that the one writer at a
  * time can tell when nobody can be about to take a reference to the old one. A reader never waits
@@ -198,14 +199,23 @@ struct crd_version *crd_find(struct api *api, struct str group, struct str versi
     return v;
 }
 
+static bool is_custom(struct api *api, struct str key)
+{
+    return str_starts(key, STR("/registry/")) &&
+           !map_get(&api->kinds.by_prefix, crd_key_prefix(key));
+}
+
 /* On the committer's thread, before any writer hears of its write. */
 static void on_batch(void *arg, struct store_batch *b)
 {
     struct crd_registry *r = arg;
     for (size_t i = 0; i < b->count; i++) {
-        if (!str_starts(b->events[i].key, STR(CRD_PREFIX)))
+        const struct store_event *e = &b->events[i];
+        if (e->type == STORE_DELETED && e->prev && is_custom(r->api, e->key))
+            crd_janitor_gone(r->janitor, raw_text(raw_path(bytes_str(e->prev), "metadata.uid")));
+        if (!str_starts(e->key, STR(CRD_PREFIX)))
             continue;
-        atomic_store(&r->wanted, b->events[i].revision);
+        atomic_store(&r->wanted, e->revision);
         crd_janitor_wake(r->janitor);
     }
 }

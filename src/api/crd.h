@@ -104,4 +104,12 @@ void crd_check_structural(struct doc *d, const val *openapi, struct str path, va
 struct crd_janitor;
 struct crd_janitor *crd_janitor_start(struct api *api);
 void crd_janitor_wake(struct crd_janitor *j); /* any thread */
+/* A custom resource with this uid is gone; what it owned is to go as well. Any thread. */
+void crd_janitor_gone(struct crd_janitor *j, struct str uid);
 void crd_janitor_stop(struct crd_janitor *j);
+
+/* Deletes the objects all of whose owners are among these uids (crd_collect.c). */
+struct client;
+void crd_collect(struct api *api, struct client *client, const struct map *gone);
+/* "/registry/group/resource/" of a key. */
+struct str crd_key_prefix(struct str key);

@@ -18,6 +18,7 @@ struct crd_janitor {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool awake, stop;
+    struct map gone; /* uids of custom resources that went */
 };
 
 static const struct resource definitions = {"apiextensions.k8s.io", "v1",
@@ -113,7 +114,12 @@ static void *work(void *arg)
             continue;
         }
         j->awake = false;
+        struct map gone = j->gone;
+        j->gone = (struct map){0};
         pthread_mutex_unlock(&j->lock);
+        if (gone.count)
+            crd_collect(j->api, j->client, &gone);
+        map_done(&gone);
         bool clean = pass(j);
         pthread_mutex_lock(&j->lock);
         if (clean || j->stop || j->awake)
@@ -147,6 +153,17 @@ void crd_janitor_wake(struct crd_janitor *j)
     pthread_mutex_unlock(&j->lock);
 }
 
+void crd_janitor_gone(struct crd_janitor *j, struct str uid)
+{
+    if (!uid.n)
+        return;
+    pthread_mutex_lock(&j->lock);
+    map_set(&j->gone, uid, j);
+    j->awake = true;
+    pthread_cond_signal(&j->changed);
+    pthread_mutex_unlock(&j->lock);
+}
+
 void crd_janitor_stop(struct crd_janitor *j)
 {
     pthread_mutex_lock(&j->lock);
@@ -157,5 +174,6 @@ void crd_janitor_stop(struct crd_janitor *j)
     client_free(j->client);
     pthread_mutex_destroy(&j->lock);
     pthread_cond_destroy(&j->changed);
+    map_done(&j->gone);
     free(j);
 }

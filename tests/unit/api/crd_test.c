@@ -308,3 +308,37 @@ TEST(a_deleted_definition_takes_its_objects_along)
            {"GET", WIDGETS, NULL, NULL, NULL, 200, "\"items\":[]"});
     server_stop(&s);
 }
+
+TEST(what_a_custom_resource_owned_goes_with_it)
+{
+    struct server s;
+    define(&s);
+    struct answer a =
+        server_ask(&s, &(struct ask){.method = "POST",
+                                     .path = WIDGETS,
+                                     .type = JSON,
+                                     .body = "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":"
+                                             "\"small\"}}"});
+    struct doc d;
+    struct err err;
+    val *owner;
+    struct buf body = {0};
+    doc_init(&d);
+    CHECK_OK(doc_parse_json(&d, bytes_str(a.body), &owner, &err), &err);
+    buf_printf(&body,
+               "{\"metadata\":{\"name\":\"c\",\"ownerReferences\":[{\"apiVersion\":"
+               "\"shop.example.com/v1\",\"kind\":\"Widget\",\"name\":\"a\",\"uid\":"
+               "\"%.*s\"}]}}",
+               STR_ARG(VAL_STR(owner, "metadata", "uid")));
+    EXPECT(&s,
+           {"POST", "/api/v1/namespaces/default/configmaps", NULL, JSON, buf_z(&body), 201, NULL},
+           {"POST", "/api/v1/namespaces/default/configmaps", NULL, JSON,
+            "{\"metadata\":{\"name\":\"other\"}}", 201, NULL},
+           {"DELETE", WIDGETS "/a", NULL, NULL, NULL, 200, NULL});
+    wait_gone(&s, "/api/v1/namespaces/default/configmaps/c");
+    EXPECT(&s, {"GET", "/api/v1/namespaces/default/configmaps/other", NULL, NULL, NULL, 200, NULL});
+    buf_done(&body);
+    doc_done(&d);
+    bytes_unref(a.body);
+    server_stop(&s);
+}
