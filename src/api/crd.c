@@ -205,6 +205,15 @@ static bool is_custom(struct api *api, struct str key)
            !map_get(&api->kinds.by_prefix, crd_key_prefix(key));
 }
 
+static bool is_held(struct str json)
+{
+    if (!raw_path(json, "metadata.deletionTimestamp").p)
+        return false;
+    struct str finalizers = raw_path(json, "metadata.finalizers");
+    return str_find(finalizers, STR("\"orphan\"")) >= 0 ||
+           str_find(finalizers, STR("\"foregroundDeletion\"")) >= 0;
+}
+
 /* On the committer's thread, before any writer hears of its write. */
 static void on_batch(void *arg, struct store_batch *b)
 {
@@ -213,6 +222,8 @@ static void on_batch(void *arg, struct store_batch *b)
         const struct store_event *e = &b->events[i];
         if (e->type == STORE_DELETED && e->prev && is_custom(r->api, e->key))
             crd_janitor_gone(r->janitor, raw_text(raw_path(bytes_str(e->prev), "metadata.uid")));
+        if (e->type == STORE_MODIFIED && is_custom(r->api, e->key) && is_held(bytes_str(e->value)))
+            crd_janitor_held(r->janitor, e->key);
         if (!str_starts(e->key, STR(CRD_PREFIX)))
             continue;
         atomic_store(&r->wanted, e->revision);

@@ -106,10 +106,15 @@ struct crd_janitor *crd_janitor_start(struct api *api);
 void crd_janitor_wake(struct crd_janitor *j); /* any thread */
 /* A custom resource with this uid is gone; what it owned is to go as well. Any thread. */
 void crd_janitor_gone(struct crd_janitor *j, struct str uid);
+/* The custom resource under this key is to go, and one of the collector's finalizers holds it. */
+void crd_janitor_held(struct crd_janitor *j, struct str key);
 void crd_janitor_stop(struct crd_janitor *j);
 
 /* Deletes the objects all of whose owners are among these uids (crd_collect.c). */
 struct client;
 void crd_collect(struct api *api, struct client *client, const struct map *gone);
+/* Does what the finalizers orphan and foregroundDeletion of a custom resource ask for, and takes
+ * them off; false: it is to be tried again. */
+bool crd_settle(struct api *api, struct client *client, struct str key);
 /* "/registry/group/resource/" of a key. */
 struct str crd_key_prefix(struct str key);

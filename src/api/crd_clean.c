@@ -19,6 +19,7 @@ struct crd_janitor {
     pthread_cond_t changed;
     bool awake, stop;
     struct map gone; /* uids of custom resources that went */
+    struct map held; /* keys of those that are to go when their dependents are seen to */
 };
 
 static const struct resource definitions = {"apiextensions.k8s.io", "v1",
@@ -104,6 +105,20 @@ static void wait_ms(struct crd_janitor *j, int ms)
     pthread_cond_timedwait(&j->changed, &j->lock, &until);
 }
 
+static bool settle(struct crd_janitor *j, const struct map *held)
+{
+    bool clean = true;
+    for (struct map_entry *e = NULL; (e = map_next(held, e));) {
+        if (crd_settle(j->api, j->client, map_key(e)))
+            continue;
+        clean = false;
+        pthread_mutex_lock(&j->lock);
+        map_set(&j->held, map_key(e), j);
+        pthread_mutex_unlock(&j->lock);
+    }
+    return clean;
+}
+
 static void *work(void *arg)
 {
     struct crd_janitor *j = arg;
@@ -114,13 +129,15 @@ static void *work(void *arg)
             continue;
         }
         j->awake = false;
-        struct map gone = j->gone;
-        j->gone = (struct map){0};
+        struct map gone = j->gone, held = j->held;
+        j->gone = j->held = (struct map){0};
         pthread_mutex_unlock(&j->lock);
         if (gone.count)
             crd_collect(j->api, j->client, &gone);
         map_done(&gone);
-        bool clean = pass(j);
+        bool clean = settle(j, &held);
+        clean &= pass(j);
+        map_done(&held);
         pthread_mutex_lock(&j->lock);
         if (clean || j->stop || j->awake)
             continue;
@@ -164,6 +181,15 @@ void crd_janitor_gone(struct crd_janitor *j, struct str uid)
     pthread_mutex_unlock(&j->lock);
 }
 
+void crd_janitor_held(struct crd_janitor *j, struct str key)
+{
+    pthread_mutex_lock(&j->lock);
+    map_set(&j->held, key, j);
+    j->awake = true;
+    pthread_cond_signal(&j->changed);
+    pthread_mutex_unlock(&j->lock);
+}
+
 void crd_janitor_stop(struct crd_janitor *j)
 {
     pthread_mutex_lock(&j->lock);
@@ -175,5 +201,6 @@ void crd_janitor_stop(struct crd_janitor *j)
     pthread_mutex_destroy(&j->lock);
     pthread_cond_destroy(&j->changed);
     map_done(&j->gone);
+    map_done(&j->held);
     free(j);
 }

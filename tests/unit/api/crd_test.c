@@ -342,3 +342,20 @@ TEST(what_a_custom_resource_owned_goes_with_it)
     bytes_unref(a.body);
     server_stop(&s);
 }
+
+TEST(policies_of_deletion)
+{
+    static const char *const policies[] = {"Orphan", "Foreground"};
+    for (size_t i = 0; i < ARRAY_LEN(policies); i++) {
+        struct server s;
+        define(&s);
+        char query[64];
+        snprintf(query, sizeof(query), "propagationPolicy=%s", policies[i]);
+        EXPECT(&s,
+               {"POST", WIDGETS, NULL, JSON,
+                "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":\"small\"}}", 201, NULL},
+               {"DELETE", WIDGETS "/a", query, NULL, NULL, 200, NULL});
+        wait_gone(&s, WIDGETS "/a");
+        server_stop(&s);
+    }
+}
