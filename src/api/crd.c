@@ -227,6 +227,8 @@ static void on_batch(void *arg, struct store_batch *b)
         if (!str_starts(e->key, STR(CRD_PREFIX)))
             continue;
         atomic_store(&r->wanted, e->revision);
+        if (e->type == STORE_DELETED)
+            crd_janitor_freed(r->janitor);
         crd_janitor_wake(r->janitor);
     }
 }

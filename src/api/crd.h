@@ -104,6 +104,8 @@ void crd_check_structural(struct doc *d, const val *openapi, struct str path, va
 struct crd_janitor;
 struct crd_janitor *crd_janitor_start(struct api *api);
 void crd_janitor_wake(struct crd_janitor *j); /* any thread */
+/* A definition is gone, and its names are free. Any thread. */
+void crd_janitor_freed(struct crd_janitor *j);
 /* A custom resource with this uid is gone; what it owned is to go as well. Any thread. */
 void crd_janitor_gone(struct crd_janitor *j, struct str uid);
 /* The custom resource under this key is to go, and one of the collector's finalizers holds it. */

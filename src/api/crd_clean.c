@@ -8,6 +8,7 @@
 
 #include "api/core.h"
 #include "api/crd.h"
+#include "api/kinds/kinds.h"
 
 enum { AGAIN_MS = 200, OBJECTS_A_PASS = 5000 };
 
@@ -17,7 +18,7 @@ struct crd_janitor {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool awake, stop;
+    bool awake, stop, freed;
     struct map gone; /* uids of custom resources that went */
     struct map held; /* keys of those that are to go when their dependents are seen to */
 };
@@ -105,6 +106,25 @@ static void wait_ms(struct crd_janitor *j, int ms)
     pthread_cond_timedwait(&j->changed, &j->lock, &until);
 }
 
+/* Definitions that wait for names are written as they are: their strategy looks again. */
+static void reconsider(struct crd_janitor *j)
+{
+    struct doc d;
+    struct err err;
+    val *list;
+    doc_init(&d);
+    if (client_get(j->client, &definitions, NULL, NULL, &d, &list, &err) == 0)
+        VAL_FOR (val_get(list, "items"), item) {
+            struct arena a = {0};
+            if (!condition_is_true(VAL_PATH(item, "status", "conditions"), "Established"))
+                client_update(j->client, &definitions, NULL,
+                              arena_z(&a, VAL_STR(item, "metadata", "name")), NULL, item, &d, NULL,
+                              &err);
+            arena_done(&a);
+        }
+    doc_done(&d);
+}
+
 static bool settle(struct crd_janitor *j, const struct map *held)
 {
     bool clean = true;
@@ -131,7 +151,11 @@ static void *work(void *arg)
         j->awake = false;
         struct map gone = j->gone, held = j->held;
         j->gone = j->held = (struct map){0};
+        bool freed = j->freed;
+        j->freed = false;
         pthread_mutex_unlock(&j->lock);
+        if (freed)
+            reconsider(j);
         if (gone.count)
             crd_collect(j->api, j->client, &gone);
         map_done(&gone);
@@ -167,6 +191,13 @@ void crd_janitor_wake(struct crd_janitor *j)
     pthread_mutex_lock(&j->lock);
     j->awake = true;
     pthread_cond_signal(&j->changed);
+    pthread_mutex_unlock(&j->lock);
+}
+
+void crd_janitor_freed(struct crd_janitor *j)
+{
+    pthread_mutex_lock(&j->lock);
+    j->freed = true;
     pthread_mutex_unlock(&j->lock);
 }
 

@@ -248,6 +248,17 @@ TEST(names_are_given_once)
          201,
          "\"reason\":\"ListKindConflict\",\"message\":\"\\\"WidgetList\\\" is already in use\""},
         {"GET", "/apis/shop.example.com/v1/others", NULL, NULL, NULL, 404, "not found"});
+    EXPECT(&s, {"DELETE", CRDS "/widgets.shop.example.com", NULL, NULL, NULL, 200, NULL});
+    for (int i = 0; i < 500; i++) {
+        struct answer a = server_ask(
+            &s, &(struct ask){.method = "GET", .path = "/apis/shop.example.com/v1/others"});
+        int status = a.status;
+        bytes_unref(a.body);
+        if (status == 200)
+            break;
+        usleep(10000);
+    }
+    EXPECT(&s, {"GET", "/apis/shop.example.com/v1/others", NULL, NULL, NULL, 200, "WidgetList"});
     server_stop(&s);
 }
 
