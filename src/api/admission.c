@@ -1,6 +1,7 @@
 #include "api/admission.h"
 
 #include "api/core.h"
+#include "api/raw.h"
 
 bool admission_is(const struct call *c, const char *group, const char *resource)
 {
@@ -165,21 +166,30 @@ static int mutate_runtime(struct call *c, val *pod, struct err *err)
     return 0;
 }
 
-/* Priority: the class that stands where a pod names none. */
+/* Priority: the class that stands where a pod names none, the lowest of those that say so. */
 static void mutate_priority(struct call *c, val *pod)
 {
     val *spec = val_ensure_obj(&c->doc, pod, "spec");
-    const val *best = NULL;
+    struct str start = STR("/registry/scheduling.k8s.io/priorityclasses/"), best = {0};
+    int64_t lowest = 0;
+    struct store_kv kv;
     if (VAL_STR(spec, "priorityClassName").n)
         return;
-    struct admission_walk w;
-    admission_walk_open(&w, c, "scheduling.k8s.io", "priorityclasses", (struct str){0});
-    for (const val *v; (v = admission_walk_next(&w));)
-        if (VAL_BOOL(v, "globalDefault") && (!best || VAL_INT(v, "value") < VAL_INT(best, "value")))
-            best = v;
-    admission_walk_close(&w);
-    if (best)
-        val_set_s(&c->doc, spec, "priorityClassName", VAL_STR(best, "metadata", "name"));
+    struct store_iter *it =
+        store_range(c->snap, start, STR("/registry/scheduling.k8s.io/priorityclasses0"));
+    while (store_next(it, &kv)) {
+        int64_t value = 0;
+        if (!str_is(raw_member(kv.value, "globalDefault"), "true"))
+            continue;
+        str_to_i64(raw_member(kv.value, "value"), &value);
+        if (best.n && value >= lowest)
+            continue;
+        best = arena_dup(&c->arena, str_from(kv.key, start.n));
+        lowest = value;
+    }
+    store_iter_free(it);
+    if (best.n)
+        val_set_s(&c->doc, spec, "priorityClassName", best);
 }
 
 static int validate_priority_class(struct call *c, const val *class, struct err *err)
