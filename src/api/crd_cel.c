@@ -1,10 +1,15 @@
 /* x-kubernetes-validations: rules in CEL, compiled with the schema and evaluated at each write
  * (k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel). */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/crd_schema.h"
 
-enum { REQUEST_BUDGET = 10000000 }; /* celconfig.RuntimeCELCostBudget */
+enum {
+    REQUEST_BUDGET = 10000000, /* celconfig.RuntimeCELCostBudget */
+    RULE_BUDGET = 10000000,    /* estimated, one rule wherever it applies */
+    SCHEMA_BUDGET = 100000000, /* all rules of a schema */
+};
 
 /* --- compilation --- */
 static struct cel_program *keep(struct crd_compiled *c, struct cel_program *p)
@@ -255,6 +260,7 @@ struct judge {
     struct doc *d;
     val *causes;
     struct buf path;
+    uint64_t total; /* cost of all rules so far */
 };
 
 __attribute__((format(printf, 3, 4))) static void complain(struct judge *j, const char *member,
@@ -265,11 +271,12 @@ __attribute__((format(printf, 3, 4))) static void complain(struct judge *j, cons
     va_start(args, format);
     buf_vprintf(&b, format, args);
     va_end(args);
-    buf_printf(&field, "%s.%s", buf_z(&j->path), member);
+    buf_printf(&field, "%s%s%s", buf_z(&j->path), *member ? "." : "", member);
     val *cause = val_new_obj(j->d);
     val_set_z(j->d, cause, "reason",
-              str_starts(buf_str(&b), STR("Required")) ? "FieldValueRequired"
-                                                       : "FieldValueInvalid");
+              str_starts(buf_str(&b), STR("Required"))    ? "FieldValueRequired"
+              : str_starts(buf_str(&b), STR("Forbidden")) ? "FieldValueForbidden"
+                                                          : "FieldValueInvalid");
     val_set_s(j->d, cause, "message", buf_str(&b));
     val_set_z(j->d, cause, "field", buf_z(&field));
     val_push(j->causes, cause);
@@ -277,9 +284,44 @@ __attribute__((format(printf, 3, 4))) static void complain(struct judge *j, cons
     buf_done(&b);
 }
 
+static uint64_t times(uint64_t a, uint64_t b)
+{
+    uint64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+static void complain_of_cost(struct judge *j, const char *member, const char *what, uint64_t cost,
+                             uint64_t limit)
+{
+    double factor = (double)cost / (double)limit;
+    char text[40];
+    if (factor > 100)
+        snprintf(text, sizeof(text), "more than 100x");
+    else
+        snprintf(text, sizeof(text), factor < 1.5 ? "%fx" : "%.1fx", factor);
+    complain(j, member,
+             "Forbidden: %s exceeds budget by factor of %s (try simplifying the rule, or adding "
+             "maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)",
+             what, text);
+}
+
+/* How often the rule can apply multiplies its cost; `often` 0: there is no bound but the size. */
+static void judge_cost(struct judge *j, const struct cel_program *p, const struct cel_type *type,
+                       const char *member, uint64_t often)
+{
+    uint64_t cost =
+        times(cel_program_cost(p).max, often ? often : cel_max_cardinality(type->min_size));
+    if (cost > RULE_BUDGET)
+        complain_of_cost(j, member,
+                         strcmp(member, "rule") == 0 ? "estimated rule cost"
+                                                     : "estimated messageExpression cost",
+                         cost, RULE_BUDGET);
+    j->total = cost > UINT64_MAX - j->total ? UINT64_MAX : j->total + cost;
+}
+
 /* Compiles one expression: it must give the type that is wanted. */
 static void judge_expression(struct judge *j, const struct cel_type *type, const val *rule,
-                             const char *member, enum cel_type_kind wanted)
+                             const char *member, enum cel_type_kind wanted, uint64_t often)
 {
     struct str text = VAL_STR(rule, member);
     struct buf issues = {0}, quoted = {0};
@@ -294,12 +336,14 @@ static void judge_expression(struct judge *j, const struct cel_type *type, const
         complain(j, member, "Invalid value: %s: %s", buf_z(&quoted),
                  wanted == CEL_T_BOOL ? "cel expression must evaluate to a bool"
                                       : "messageExpression must evaluate to a string");
+    else
+        judge_cost(j, p, type, member, often);
     cel_program_free(p);
     buf_done(&issues);
     buf_done(&quoted);
 }
 
-static void judge_rules(struct judge *j, const val *node, bool root)
+static void judge_rules(struct judge *j, const val *node, bool root, uint64_t often)
 {
     const val *rules = val_get(node, "x-kubernetes-validations");
     if (!val_len(rules))
@@ -318,31 +362,34 @@ static void judge_rules(struct judge *j, const val *node, bool root)
                      "unexpected schema",
                      STR_ARG(VAL_STR(rule, "rule")));
         else
-            judge_expression(j, type, rule, "rule", CEL_T_BOOL);
+            judge_expression(j, type, rule, "rule", CEL_T_BOOL, often);
         if (type && VAL_STR(rule, "messageExpression").n)
-            judge_expression(j, type, rule, "messageExpression", CEL_T_STRING);
+            judge_expression(j, type, rule, "messageExpression", CEL_T_STRING, 1);
         j->path.n = back;
         j->path.p[back] = '\0';
     }
 }
 
-static void judge_node(struct judge *j, const val *node, bool root, int depth)
+static void judge_node(struct judge *j, const val *node, bool root, int depth, uint64_t often)
 {
     enum { DEPTH_MAX = 100 };
     size_t back = j->path.n;
     if (!val_is_obj(node) || depth > DEPTH_MAX)
         return;
-    judge_rules(j, node, root);
+    judge_rules(j, node, root, often);
     VAL_EACH (val_get(node, "properties"), key, member) {
         buf_printf(&j->path, ".properties[%.*s]", STR_ARG(val_str(key)));
-        judge_node(j, member, false, depth + 1);
+        judge_node(j, member, false, depth + 1, often);
         j->path.n = back;
         j->path.p[back] = '\0';
     }
     static const char *const inner[] = {"items", "additionalProperties"};
+    static const char *const limits[] = {"maxItems", "maxProperties"};
     for (size_t i = 0; i < ARRAY_LEN(inner); i++) {
         buf_printf(&j->path, ".%s", inner[i]);
-        judge_node(j, val_get(node, inner[i]), false, depth + 1);
+        const val *limit = val_get(node, limits[i]);
+        uint64_t most = limit && val_int(limit) > 0 ? (uint64_t)val_int(limit) : 0;
+        judge_node(j, val_get(node, inner[i]), false, depth + 1, times(often, most));
         j->path.n = back;
         j->path.p[back] = '\0';
     }
@@ -352,7 +399,12 @@ void crd_rules_validate(const val *openapi, struct str path, struct doc *d, val 
 {
     struct judge j = {.d = d, .causes = causes};
     buf_put(&j.path, path);
-    judge_node(&j, openapi, true, 0);
+    judge_node(&j, openapi, true, 0, 1);
+    if (j.total > SCHEMA_BUDGET)
+        complain_of_cost(&j, "",
+                         "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 "
+                         "schema",
+                         j.total, SCHEMA_BUDGET);
     buf_done(&j.path);
     arena_done(&j.a);
 }

@@ -223,6 +223,12 @@ TEST(definitions_that_may_not_be)
                            "{\"type\":\"object\",\"anyOf\":[{\"properties\":{\"b\":{}}}]}"),
                    "Required value: because it is defined in a value validation"),
            REFUSED(VERSION("v1", "true",
+                           "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"array\","
+                           "\"items\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+                           "\"x-kubernetes-validations\":[{\"rule\":"
+                           "\"self.all(x, self.all(y, x == y))\"}]}}}"),
+                   "Forbidden: estimated rule cost exceeds budget by factor of more than 100x"),
+           REFUSED(VERSION("v1", "true",
                            "{\"type\":\"object\",\"x-kubernetes-validations\":[{\"rule\":"
                            "\"self.nothing == 1\"}]}"),
                    "x-kubernetes-validations[0].rule: Invalid value: \\\"self.nothing == 1\\\": "
