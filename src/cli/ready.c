@@ -35,8 +35,7 @@ bool ready_server(const char *data_dir)
 
 static bool is_ready(const val *node)
 {
-    VAL_FOR(VAL_PATH(node, "status", "conditions"), condition)
-    {
+    VAL_FOR (VAL_PATH(node, "status", "conditions"), condition) {
         if (str_is(val_str(val_get(condition, "type")), "Ready"))
             return str_is(val_str(val_get(condition, "status")), "True");
     }

@@ -272,8 +272,7 @@ static void *run(void *arg)
 static void release(struct cluster_dns *d)
 {
     dns_forward_free(d->forward);
-    LIST_FOR(&d->peers, it)
-    {
+    LIST_FOR (&d->peers, it) {
         struct tcp_peer *p = CONTAINER_OF(it, struct tcp_peer, link);
         p->waiting = 0;
         close_peer(p);

@@ -379,8 +379,7 @@ void dns_forward_free(struct dns_forward *f)
 {
     if (!f)
         return;
-    LIST_FOR(&f->asking, it)
-    {
+    LIST_FOR (&f->asking, it) {
         free_asking(CONTAINER_OF(it, struct asking, link));
     }
     while (!list_empty(&f->cached))

@@ -83,8 +83,7 @@ static void put_endpoint(struct endpoint_walk *w, const val *slice, const val *e
     char target[DNS_NAME];
     if (snprintf(target, sizeof(target), "%s.%s", label, w->owner) >= DNS_NAME)
         return;
-    VAL_FOR(val_get(slice, "ports"), port)
-    {
+    VAL_FOR (val_get(slice, "ports"), port) {
         if (is_port_question(q) && !port_matches(port, q))
             continue;
         w->found = true;
@@ -101,12 +100,10 @@ static bool is_ready(const val *endpoint)
 
 static void put_slice(struct endpoint_walk *w, const val *slice)
 {
-    VAL_FOR(val_get(slice, "endpoints"), endpoint)
-    {
+    VAL_FOR (val_get(slice, "endpoints"), endpoint) {
         if (!is_ready(endpoint))
             continue;
-        VAL_FOR(val_get(endpoint, "addresses"), ip)
-        {
+        VAL_FOR (val_get(endpoint, "addresses"), ip) {
             put_endpoint(w, slice, endpoint, val_str(ip));
         }
     }
@@ -131,8 +128,7 @@ static void put_endpoints(const struct dns_zone *z, struct endpoint_walk *w)
 static bool put_service_ports(struct endpoint_walk *w, const val *service)
 {
     bool found = w->question->extra_count == 0;
-    VAL_FOR(VAL_PATH(service, "spec", "ports"), port)
-    {
+    VAL_FOR (VAL_PATH(service, "spec", "ports"), port) {
         if (w->question->extra_count && !port_matches(port, w->question))
             continue;
         found = true;
@@ -159,8 +155,7 @@ static void put_service(const struct dns_zone *z, struct endpoint_walk *w, const
     const val *ips = VAL_PATH(service, "spec", "clusterIPs");
     if (val_len(ips) == 0)
         put_address(w->a, w->q, w->q->name, ip);
-    VAL_FOR(ips, each)
-    {
+    VAL_FOR (ips, each) {
         put_address(w->a, w->q, w->q->name, val_str(each));
     }
     put_service_ports(w, service);
@@ -313,10 +308,8 @@ static void ptr_of_slice(const struct dns_zone *z, const struct dns_query *q, st
     doc_init(&d);
     const val *slice = obj_parse(o, &d);
     struct str service = VAL_STR(slice, "metadata", "labels", "kubernetes.io/service-name");
-    VAL_FOR(val_get(slice, "endpoints"), endpoint)
-    {
-        VAL_FOR(val_get(endpoint, "addresses"), address)
-        {
+    VAL_FOR (val_get(slice, "endpoints"), endpoint) {
+        VAL_FOR (val_get(endpoint, "addresses"), address) {
             char label[64];
             if (!str_eq(val_str(address), ip) || !service.n)
                 continue;

@@ -40,8 +40,8 @@ static void put_map(struct buf *b, const val *map)
     size_t n = 0;
     CLEANUP(mem_freep)
     struct pair *pairs = mem_realloc_array(NULL, val_len(map) + 1, sizeof(*pairs));
-    VAL_EACH(map, key, value)
-    pairs[n++] = (struct pair){val_str(key), val_str(value)};
+    VAL_EACH (map, key, value)
+        pairs[n++] = (struct pair){val_str(key), val_str(value)};
     qsort(pairs, n, sizeof(*pairs), compare);
     for (size_t i = 0; i < n; i++) {
         if (i)
@@ -105,9 +105,9 @@ static const val *find_container(const val *spec, struct str name)
 {
     static const char *const lists[] = {"containers", "initContainers"};
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        VAL_FOR(val_get(spec, lists[i]), c)
-    if (str_eq(VAL_STR(c, "name"), name))
-        return c;
+        VAL_FOR (val_get(spec, lists[i]), c)
+            if (str_eq(VAL_STR(c, "name"), name))
+                return c;
     return NULL;
 }
 

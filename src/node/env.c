@@ -117,8 +117,7 @@ void env_add_service(struct env *e, const val *service)
         return;
     put_upper(&upper, VAL_STR(service, "metadata", "name"));
     set_f(e, buf_str(&upper), "_SERVICE_HOST", ip);
-    VAL_FOR(val_get(spec, "ports"), port)
-    {
+    VAL_FOR (val_get(spec, "ports"), port) {
         struct buf number = {0}, name = {0};
         buf_put_i64(&number, VAL_INT(port, "port"));
         if (first)
@@ -133,8 +132,7 @@ void env_add_service(struct env *e, const val *service)
         buf_done(&name);
     }
     first = true;
-    VAL_FOR(val_get(spec, "ports"), port)
-    {
+    VAL_FOR (val_get(spec, "ports"), port) {
         add_link(e, buf_str(&upper), port, ip, first);
         first = false;
     }

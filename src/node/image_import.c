@@ -197,8 +197,7 @@ static int import_layout(struct import *i, struct str text)
     struct doc d = {0};
     val *index;
     int failed = doc_parse_json(&d, text, &index, i->err);
-    VAL_FOR(failed ? NULL : val_get(index, "manifests"), descriptor)
-    {
+    VAL_FOR (failed ? NULL : val_get(index, "manifests"), descriptor) {
         struct str name = name_of(descriptor);
         if (!failed && name.n)
             failed = import_manifest(i, name, descriptor, 0);
@@ -223,9 +222,9 @@ static int import_docker_image(struct import *i, const val *entry)
         size += stat(path, &st) == 0 ? st.st_size : 0;
         failed = image_unpack(i->data_dir, path, val_str(val_at(ids, k)), i->err);
     }
-    VAL_FOR(val_get(entry, "RepoTags"), tag)
-    if (!failed)
-        failed = commit(i, val_str(tag), buf_str(&config), (struct str){0}, size);
+    VAL_FOR (val_get(entry, "RepoTags"), tag)
+        if (!failed)
+            failed = commit(i, val_str(tag), buf_str(&config), (struct str){0}, size);
     buf_done(&config);
     doc_done(&d);
     return failed ? -1 : 0;
@@ -236,9 +235,9 @@ static int import_docker(struct import *i, struct str text)
     struct doc d = {0};
     val *list;
     int failed = doc_parse_json(&d, text, &list, i->err);
-    VAL_FOR(failed ? NULL : list, entry)
-    if (!failed)
-        failed = import_docker_image(i, entry);
+    VAL_FOR (failed ? NULL : list, entry)
+        if (!failed)
+            failed = import_docker_image(i, entry);
     doc_done(&d);
     return failed;
 }

@@ -196,9 +196,9 @@ int image_diff_ids(struct doc *d, struct str config, val **ret, struct err *err)
     if (val_len(ids) == 0 || val_len(ids) > IMAGE_MAX_LAYERS)
         return err_bad(err, "image config: %zu layers, from 1 to %d are possible", val_len(ids),
                        IMAGE_MAX_LAYERS);
-    VAL_FOR(ids, id)
-    if (!image_digest_ok(val_str(id)))
-        return err_bad(err, "image config: bad diff id");
+    VAL_FOR (ids, id)
+        if (!image_digest_ok(val_str(id)))
+            return err_bad(err, "image config: bad diff id");
     *ret = ids;
     return 0;
 }
@@ -274,8 +274,7 @@ const val *image_choose(const val *index)
 #error "an architecture whose name in image indexes is not known"
 #endif
     const val *any = NULL;
-    VAL_FOR(val_get(index, "manifests"), m)
-    {
+    VAL_FOR (val_get(index, "manifests"), m) {
         const val *platform = val_get(m, "platform");
         if (!platform && !any)
             any = m;

@@ -32,8 +32,7 @@ static bool is_wanted(const val *endpoint, enum wanted wanted)
 /* The slice's number for a port of that name; 0: it has none. */
 static int slice_port(const val *slice, struct str name)
 {
-    VAL_FOR(val_get(slice, "ports"), port)
-    {
+    VAL_FOR (val_get(slice, "ports"), port) {
         if (str_eq(VAL_STR(port, "name"), name))
             return (int)VAL_INT(port, "port");
     }
@@ -49,8 +48,7 @@ static size_t collect(const val *const *slices, size_t slice_count, struct str p
         int port = slice_port(slices[i], port_name);
         if (!port || !str_is(VAL_STR(slices[i], "addressType"), "IPv4"))
             continue;
-        VAL_FOR(val_get(slices[i], "endpoints"), endpoint)
-        {
+        VAL_FOR (val_get(slices[i], "endpoints"), endpoint) {
             struct plan_endpoint e = {.port = htons((uint16_t)port),
                                       .local = str_is(VAL_STR(endpoint, "nodeName"), node)};
             if (n == MAX_ENDPOINTS || !is_wanted(endpoint, wanted) || (local_only && !e.local) ||
@@ -105,16 +103,13 @@ static void plan_addresses(struct plan_port *p, const val *service, const val *p
     const val *spec = val_get(service, "spec"), *ips = val_get(spec, "clusterIPs");
     if (val_len(ips) == 0)
         add_address(p, VAL_STR(spec, "clusterIP"), number, false);
-    VAL_FOR(ips, ip)
-    {
+    VAL_FOR (ips, ip) {
         add_address(p, val_str(ip), number, false);
     }
-    VAL_FOR(val_get(spec, "externalIPs"), ip)
-    {
+    VAL_FOR (val_get(spec, "externalIPs"), ip) {
         add_address(p, val_str(ip), number, true);
     }
-    VAL_FOR(VAL_PATH(service, "status", "loadBalancer", "ingress"), ingress)
-    {
+    VAL_FOR (VAL_PATH(service, "status", "loadBalancer", "ingress"), ingress) {
         if (!str_is(VAL_STR(ingress, "ipMode"), "Proxy"))
             add_address(p, VAL_STR(ingress, "ip"), number, true);
     }
@@ -154,8 +149,7 @@ void plan_service(struct arena *a, const val *service, const val *const *slices,
         ret->affinity_ms = (seconds > 0 ? seconds : DEFAULT_AFFINITY_S) * 1000;
     }
     ret->ports = arena_zalloc(a, val_len(ports) * sizeof(*ret->ports));
-    VAL_FOR(ports, port)
-    {
+    VAL_FOR (ports, port) {
         plan_port(a, service, port, slices, slice_count, node_name, &ret->ports[ret->port_count++]);
     }
 }
