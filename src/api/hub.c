@@ -55,7 +55,7 @@ static void deliver(struct hub *h, struct store_batch *b)
         struct hub_bucket *bucket = map_get(&h->buckets, kind_prefix(e->key));
         if (bucket)
             LIST_FOR (&bucket->watchers, it)
-                watcher_event(CONTAINER_OF(it, struct watcher, link), e);
+                watcher_offer(CONTAINER_OF(it, struct watcher, link), e);
         if (e->revision > h->revision)
             h->revision = e->revision;
     }
@@ -129,7 +129,7 @@ void hub_drain(struct hub *h)
 
 static void bookmark_one(struct hub *h, struct watcher *w)
 {
-    if (w->bookmarks && loop_now_ms(h->at->loop) - w->bookmark_ms >= BOOKMARK_MS)
+    if (w->bookmarks && !w->behind && loop_now_ms(h->at->loop) - w->bookmark_ms >= BOOKMARK_MS)
         watcher_bookmark(w, h->revision, false);
 }
 

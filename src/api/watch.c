@@ -6,7 +6,9 @@
 #include "api/raw.h"
 
 enum {
-    SLOW_BYTES = 16 * 1024 * 1024,
+    SLOW_BYTES = 16 * 1024 * 1024, /* a reader that cannot wait loses its watch past this */
+    AHEAD_BYTES = 4 * 1024 * 1024, /* one that can is served from the store from here on */
+    CATCH_UP_EVENTS = 500,
     MIN_TIMEOUT_S = 1800, /* kube-apiserver's --min-request-timeout; up to twice that */
 };
 
@@ -39,7 +41,7 @@ static bool send(struct watcher *w, struct bytes *frame)
     size_t waiting = w->sink.write(w->sink.arg, frame);
     bytes_unref(frame);
     w->waiting = waiting;
-    if (waiting != WATCH_SINK_GONE && waiting <= w->bound)
+    if (waiting != WATCH_SINK_GONE && (waiting <= w->bound || w->can_wait))
         return true;
     watcher_end(w);
     return false;
@@ -90,6 +92,18 @@ bool watcher_event(struct watcher *w, struct store_event *e)
     return !frame || send(w, frame);
 }
 
+bool watcher_offer(struct watcher *w, struct store_event *e)
+{
+    if (!w->behind && w->can_wait && w->waiting > AHEAD_BYTES && e->revision > w->told) {
+        w->behind = true; /* never between two events of one revision */
+        w->since = w->told > w->since ? w->told : w->since;
+    }
+    if (w->behind)
+        return true;
+    w->told = e->revision;
+    return watcher_event(w, e);
+}
+
 bool watcher_bookmark(struct watcher *w, int64_t revision, bool initial_end)
 {
     struct buf b = {0};
@@ -115,7 +129,7 @@ static void on_timeout(struct loop_timer *t)
 {
     struct watcher *w = CONTAINER_OF(t, struct watcher, timeout);
     w->bound = SIZE_MAX;
-    if (!w->bookmarks || watcher_bookmark(w, hub_revision(w->hub), false))
+    if (!w->bookmarks || w->behind || watcher_bookmark(w, hub_revision(w->hub), false))
         watcher_end(w);
 }
 
@@ -236,6 +250,42 @@ static int send_history(struct watcher *w, struct err *err)
     return 0;
 }
 
+/* One portion of what a lagging watcher has not seen. 0, -1, or 1: the watcher is gone. */
+static int catch_up(struct watcher *w, struct err *err)
+{
+    struct store_batch *batch = NULL;
+    int64_t next;
+    if (store_history(w->call->api->config.store, w->since, hub_revision(w->hub), w->scope,
+                      CATCH_UP_EVENTS, &batch, &next, err) != 0)
+        return -1;
+    bool alive = true;
+    for (size_t i = 0; batch && alive && i < batch->count; i++)
+        alive = watcher_event(w, &batch->events[i]);
+    store_batch_unref(batch);
+    if (!alive)
+        return 1;
+    w->since = next;
+    return 0;
+}
+
+void watcher_drained(struct watcher *w)
+{
+    struct err err;
+    w->waiting = 0;
+    while (w->behind && w->waiting <= AHEAD_BYTES) {
+        if (w->since >= hub_revision(w->hub)) {
+            w->behind = false;
+            w->told = w->since;
+            return;
+        }
+        int rc = catch_up(w, &err);
+        if (rc < 0)
+            send_error(w, &err);
+        if (rc != 0)
+            return;
+    }
+}
+
 /* --- over HTTP --- */
 struct http_sink {
     struct http_exchange *x;
@@ -272,11 +322,19 @@ static void http_sink_closed(void *arg)
     free(s);
 }
 
+static void http_sink_drained(void *arg)
+{
+    struct http_sink *s = arg;
+    if (s->w)
+        watcher_drained(s->w);
+}
+
 static struct watch_sink http_sink(struct call *c)
 {
     struct http_sink *s = NEW(struct http_sink);
     s->x = c->x;
-    http_watch(c->x, &(struct http_watch){.closed = http_sink_closed, .arg = s});
+    http_watch(c->x, &(struct http_watch){
+                         .closed = http_sink_closed, .drained = http_sink_drained, .arg = s});
     c->x = NULL;
     c->request = NULL;
     return (struct watch_sink){http_sink_start, http_sink_write, http_sink_end, s};
@@ -324,6 +382,7 @@ enum call_next handle_watch(struct call *c)
     w->bookmark_ms = loop_now_ms(c->at->loop);
     w->bound = SLOW_BYTES;
     call_end(c);
+    w->can_wait = c->x != NULL;
     w->sink = c->x ? http_sink(c) : *c->sink;
     hub_add(w->hub, w);
     metrics_watching(c, 1);

@@ -7,20 +7,39 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 )
 
 // deploy creates the Deployments and follows their pods by one watch. The clock runs from the first create to the last pod seen Running.
 func deploy(client *kubernetes.Clientset, deployments, pods int) bool {
 	ensureNamespace(client)
-	list, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{Limit: 1})
-	if err != nil {
-		fail("%v", err)
+	created, scheduled, running := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	note := func(p *corev1.Pod) {
+		created[p.Name] = true
+		if p.Spec.NodeName != "" {
+			scheduled[p.Name] = true
+		}
+		if p.Status.Phase == corev1.PodRunning {
+			running[p.Name] = true
+		}
 	}
-	watch, err := client.CoreV1().Pods(namespace).Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
-	if err != nil {
-		fail("%v", err)
+	// A server may end the watch of a reader that lags; then everything is listed again, as an informer does.
+	follow := func() watch.Interface {
+		list, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			fail("%v", err)
+		}
+		for i := range list.Items {
+			note(&list.Items[i])
+		}
+		w, err := client.CoreV1().Pods(namespace).Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+		if err != nil {
+			fail("%v", err)
+		}
+		return w
 	}
+	events := follow()
 	start := time.Now()
 	s := run(16, deployments, func(i int) error {
 		name := fmt.Sprintf("d%03d", i)
@@ -33,23 +52,16 @@ func deploy(client *kubernetes.Clientset, deployments, pods int) bool {
 	if s.errors > 0 {
 		fail("create: %v", s.first)
 	}
-	created, scheduled, running := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	report := time.Now()
 	limit := time.After(10 * time.Minute)
 	for len(running) < pods {
 		select {
-		case event, open := <-watch.ResultChan():
-			p, ok := event.Object.(*corev1.Pod)
-			if !open || !ok {
-				fmt.Printf("the watch ended: %v\n", event.Object)
-				return false
-			}
-			created[p.Name] = true
-			if p.Spec.NodeName != "" {
-				scheduled[p.Name] = true
-			}
-			if p.Status.Phase == corev1.PodRunning {
-				running[p.Name] = true
+		case event, open := <-events.ResultChan():
+			if p, ok := event.Object.(*corev1.Pod); open && ok {
+				note(p)
+			} else {
+				events.Stop()
+				events = follow()
 			}
 		case <-limit:
 			fmt.Printf("after 10 minutes: created %d scheduled %d running %d\n", len(created), len(scheduled), len(running))
