@@ -96,7 +96,8 @@ void *map_del(struct map *m, struct str key)
 
 struct map_entry *map_next(const struct map *m, struct map_entry *after)
 {
-    for (struct map_entry *e = after ? after + 1 : m->entries; e < m->entries + m->cap; e++)
+    for (struct map_entry *e = after ? after + 1 : m->entries; m->cap && e < m->entries + m->cap;
+         e++)
         if (e->key)
             return e;
     return NULL;
