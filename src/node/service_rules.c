@@ -92,29 +92,39 @@ static void is_local(struct nft_rule *rule)
     nft_in_network(rule, 8, (const uint8_t[4]){127, 0, 0, 0}, 8, false);
 }
 
+/* The keys of the maps: address . protocol . port from register 0 on, or protocol . port. */
+static void load_service_key(struct nft_rule *rule)
+{
+    nft_load_daddr(rule, 0);
+    nft_load_l4proto(rule, 1);
+    nft_load_dport(rule, 2);
+}
+
+static void load_port_key(struct nft_rule *rule)
+{
+    nft_load_l4proto(rule, 0);
+    nft_load_dport(rule, 1);
+}
+
 static void add_services_chain(struct nft *n)
 {
     struct nft_rule *rule = nft_rule_begin(n, "services");
     nft_is_ipv4(rule);
-    nft_load_daddr(rule, 0);
-    nft_load_l4proto(rule, 1);
-    nft_load_dport(rule, 2);
+    load_service_key(rule);
     nft_lookup_verdict(rule, &services, 0);
     nft_rule_end(n, rule);
 
     rule = nft_rule_begin(n, "services");
     nft_is_ipv4(rule);
     is_local(rule);
-    nft_load_l4proto(rule, 0);
-    nft_load_dport(rule, 1);
+    load_port_key(rule);
     nft_lookup_verdict(rule, &node_ports, 0);
     nft_rule_end(n, rule);
 
     rule = nft_rule_begin(n, "services");
     nft_is_ipv4(rule);
     is_local(rule);
-    nft_load_l4proto(rule, 0);
-    nft_load_dport(rule, 1);
+    load_port_key(rule);
     nft_lookup(rule, &rules_host_ports, 0, 4);
     nft_dnat(rule, 4, 5);
     nft_rule_end(n, rule);
@@ -124,16 +134,13 @@ static void add_refusals(struct nft *n)
 {
     struct nft_rule *rule = nft_rule_begin(n, "refused");
     nft_is_ipv4(rule);
-    nft_load_daddr(rule, 0);
-    nft_load_l4proto(rule, 1);
-    nft_load_dport(rule, 2);
+    load_service_key(rule);
     nft_lookup_verdict(rule, &rejects, 0);
     nft_rule_end(n, rule);
 
     rule = nft_rule_begin(n, "refused_ports");
     nft_is_ipv4(rule);
-    nft_load_l4proto(rule, 0);
-    nft_load_dport(rule, 1);
+    load_port_key(rule);
     nft_lookup_verdict(rule, &reject_ports, 0);
     nft_rule_end(n, rule);
 
