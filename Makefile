@@ -35,7 +35,7 @@ bench: all
 
 fuzz: setup
 	@tools/setup test
-	@SEED=$${SEED:-0} tests/fuzz/run $${SECONDS_EACH:-600}
+	@tests/fuzz/run $${SECONDS_EACH:-600}
 
 fmt:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -95,8 +95,11 @@ int64_t part_time(const val *v)
 int64_t part_quantity(const val *v, bool milli)
 {
     struct quantity q;
+    int64_t n;
+    if (val_is_int(v) && !milli)
+        return val_int(v);
     if (val_is_int(v))
-        return milli ? val_int(v) * 1000 : val_int(v);
+        return __builtin_mul_overflow(val_int(v), 1000, &n) ? INT64_MAX : n;
     if (!val_is_str(v) || quantity_parse(val_str(v), &q, NULL) < 0)
         return 0;
     return milli ? quantity_milli(&q) : quantity_value(&q);

@@ -268,6 +268,14 @@ void duration_write(int64_t ns, struct buf *b)
     buf_putc(b, 's');
 }
 
+int64_t time_between(int64_t start_ns, int64_t end_ns)
+{
+    int64_t ret;
+    if (__builtin_sub_overflow(end_ns, start_ns, &ret))
+        ret = start_ns < 0 ? INT64_MAX : INT64_MIN;
+    return ret;
+}
+
 /* "5m30s": the second unit only while it says something and is not zero. */
 static void put_pair(int64_t a, char unit_a, int64_t c, char unit_c, struct buf *b)
 {

@@ -132,7 +132,7 @@ static void cell_duration(struct strategy_ctx *c, struct doc *d, val *cells, con
     if (time_parse(VAL_STR(status, "startTime"), &start, &err) == 0) {
         if (time_parse(VAL_STR(status, "completionTime"), &end, &err))
             end = wall_ns(c->world);
-        duration_write_human(end - start, &b);
+        duration_write_human(time_between(start, end), &b);
     }
     cell_s(d, cells, buf_str(&b));
     buf_done(&b);

@@ -65,15 +65,13 @@ void cell_or(struct doc *d, val *cells, struct str s, const char *otherwise)
 
 void write_since(struct strategy_ctx *c, struct str time, struct buf *b)
 {
-    int64_t then, age;
+    int64_t then;
     struct err err;
     if (time.n == 0 || time_parse(time, &then, &err)) {
         buf_puts(b, "<unknown>");
         return;
     }
-    if (__builtin_sub_overflow(wall_ns(c->world), then, &age))
-        age = then < 0 ? INT64_MAX : INT64_MIN;
-    duration_write_human(age, b);
+    duration_write_human(time_between(then, wall_ns(c->world)), b);
 }
 
 void cell_since(struct strategy_ctx *c, struct doc *d, val *cells, struct str time)
