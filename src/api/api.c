@@ -1,9 +1,9 @@
 #include "api/core.h"
-#include "api/crd.h"
+#include "api/crd/crd.h"
 
 #include "api/bootstrap.h"
-#include "api/node_graph.h"
-#include "api/rbac.h"
+#include "api/authz/node_graph.h"
+#include "api/authz/rbac.h"
 #include "base/log.h"
 
 static const char *copy_text(struct api *api, const char *z)
@@ -86,9 +86,8 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
     pthread_mutex_init(&api->feeder_lock, NULL);
     list_init(&api->loops);
     kinds_init(&api->kinds);
-    if (crd_start(api, err) != 0 || set_up_pki(api, err) != 0 ||
-        make_namespaces(api, err) != 0 || bootstrap_objects(api, err) != 0 ||
-        rbac_new(config->store, &api->rbac, err) != 0 ||
+    if (crd_start(api, err) != 0 || set_up_pki(api, err) != 0 || make_namespaces(api, err) != 0 ||
+        bootstrap_objects(api, err) != 0 || rbac_new(config->store, &api->rbac, err) != 0 ||
         node_graph_new(config->store, &api->node_graph, err) != 0) {
         api_free(api);
         return -1;

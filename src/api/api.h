@@ -12,7 +12,7 @@
  * where it runs on the caller's thread and waits for the write there. */
 #pragma once
 
-#include "api/user.h"
+#include "api/authn/user.h"
 #include "base/clock.h"
 #include "client/client.h"
 #include "net/http.h"

@@ -4,8 +4,8 @@
 #include "api/bootstrap.h"
 
 #include "api/core.h"
-#include "api/rbac.h"
-#include "api/rbac_policy.h"
+#include "api/authz/rbac.h"
+#include "api/authz/rbac_policy.h"
 
 #define AUTOUPDATE "rbac.authorization.kubernetes.io/autoupdate"
 #define AGGREGATE "rbac.authorization.k8s.io/aggregate-to-"

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "api/core.h"
-#include "api/crd.h"
+#include "api/crd/crd.h"
 #include "api/gzip.h"
 
 struct call *call_new(struct api *api)

@@ -1,6 +1,6 @@
 /* Deletion: preconditions, grace, finalizers and what is left of the object until they are done
  * (k8s.io/apiserver/pkg/registry/rest/delete.go, registry/generic/registry/store.go). */
-#include "api/admission.h"
+#include "api/admission/admission.h"
 #include "api/call.h"
 #include "api/core.h"
 #include "doc/time.h"
@@ -93,9 +93,9 @@ static int check_preconditions(struct call *c, const val *obj, const val *option
 /* --- finalizers of the garbage collector --- */
 static bool has(const val *list, const char *text)
 {
-    VAL_FOR(list, item)
-    if (str_is(val_str(item), text))
-        return true;
+    VAL_FOR (list, item)
+        if (str_is(val_str(item), text))
+            return true;
     return false;
 }
 

@@ -6,7 +6,7 @@
 #include <xxhash.h>
 
 #include "api/core.h"
-#include "api/crd.h"
+#include "api/crd/crd.h"
 
 struct document {
     struct bytes *json;

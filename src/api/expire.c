@@ -1,6 +1,6 @@
 /* Events live for an hour after they were last seen (kube-apiserver's --event-ttl). One loop looks
  * for old ones once a minute and removes some; a crash loses nothing, the next minute goes on. */
-#include "api/admission.h"
+#include "api/admission/admission.h"
 #include "api/core.h"
 #include "api/raw.h"
 #include "doc/time.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "api/call.h"
-#include "api/crd.h"
+#include "api/crd/crd.h"
 #include "api/core.h"
 
 static void put_member(struct buf *b, const char *key, struct str text)
@@ -272,8 +272,7 @@ int fail_invalid(struct call *c, struct str name, val *causes, struct err *err)
     c->details.causes = causes;
     struct buf b = {0};
     size_t n = val_len(causes), said = 0;
-    VAL_FOR(causes, cause)
-    {
+    VAL_FOR (causes, cause) {
         struct buf one = {0};
         struct str field = VAL_STR(cause, "field");
         buf_printf(&one, "%.*s%s%.*s", STR_ARG(field), field.n ? ": " : "",

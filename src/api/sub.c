@@ -1,6 +1,6 @@
 /* Subresources that change or answer without being objects of their own: scale, and those that a
  * strategy serves (binding, finalize, token, …). And kinds that are only answered. */
-#include "api/admission.h"
+#include "api/admission/admission.h"
 #include "api/call.h"
 #include "api/core.h"
 

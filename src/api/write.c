@@ -1,6 +1,6 @@
 /* Create, update and patch: from what a client sent to one atomic write
  * (k8s.io/apiserver/pkg/registry/generic/registry/store.go, registry/rest/create.go, update.go). */
-#include "api/admission.h"
+#include "api/admission/admission.h"
 #include "api/call.h"
 #include "api/core.h"
 #include "api/raw.h"

@@ -2,7 +2,7 @@
 #include <zlib.h>
 
 #include "chart/chart.h"
-#include "chart/gofmt.h"
+#include "template/gofmt.h"
 
 enum { BLOCK = 512, MAX_NAME = 4096 };
 

@@ -1,6 +1,6 @@
 #include "chart/capabilities.h"
 
-#include "chart/func.h"
+#include "template/func.h"
 
 /* What client-go's scheme of Kubernetes 1.37 and apiextensions know, in its order. */
 static const char *const known_versions[] = {

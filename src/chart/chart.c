@@ -1,6 +1,6 @@
 #include "chart/chart.h"
 
-#include "chart/semver.h"
+#include "functions/semver.h"
 
 static struct str format_text(struct arena *a, const char *format, va_list args, struct str behind)
 {

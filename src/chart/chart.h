@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "chart/value.h"
+#include "template/value.h"
 
 struct chart_ctx {
     struct arena *arena;

@@ -1,6 +1,6 @@
 /* deps.c: which of the charts inside take part, under which name, and what values they export. */
 #include "chart/chart.h"
-#include "chart/gofmt.h"
+#include "template/gofmt.h"
 #include "chart/values.h"
 
 static bool fits(struct arena *a, const struct chart *c, const struct chart_dependency *d)

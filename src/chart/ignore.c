@@ -1,6 +1,6 @@
 #include "chart/ignore.h"
 
-#include "chart/pathmatch.h"
+#include "template/pathmatch.h"
 
 static int add_rule(struct chart_ctx *cx, struct ignore_rules *rules, struct str line)
 {

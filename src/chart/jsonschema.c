@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "chart/gofmt.h"
-#include "chart/unicode.h"
+#include "template/gofmt.h"
+#include "template/unicode.h"
 #include "chart/values.h"
 #include "regex/regex.h"
 

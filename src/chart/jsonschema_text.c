@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "chart/gofmt.h"
+#include "template/gofmt.h"
 #include "chart/jsonschema.h"
 
 static void put_escaped(struct buf *b, struct str token)

@@ -3,9 +3,9 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "chart/gofmt.h"
+#include "template/gofmt.h"
 #include "chart/render.h"
-#include "chart/semver.h"
+#include "functions/semver.h"
 #include "chart/values.h"
 #include "doc/names.h"
 

@@ -1,9 +1,9 @@
 /* manifest.c: documents of the output: splitting, heads, hooks, order. */
 #include <stdlib.h>
 
-#include "chart/gofmt.h"
+#include "template/gofmt.h"
 #include "chart/render.h"
-#include "chart/unicode.h"
+#include "template/unicode.h"
 
 /* --- splitting --- */
 static bool is_blank(char c) /* \s of RE2 */

@@ -1,9 +1,9 @@
 /* metadata.c: Chart.yaml, requirements.yaml and the lock files, decoded as encoding/json fills
  * Helm's structs: the fields are tables, and numbers turn into text where text is wanted. */
 #include "chart/chart.h"
-#include "chart/gofmt.h"
-#include "chart/semver.h"
-#include "chart/unicode.h"
+#include "template/gofmt.h"
+#include "functions/semver.h"
+#include "template/unicode.h"
 
 enum kind { TEXT, TEXTS, BOOL, TEXT_MAP, ANY_LIST, MAINTAINERS, DEPENDENCIES };
 

@@ -1,6 +1,6 @@
 #include "chart/objects.h"
 
-#include "chart/pathmatch.h"
+#include "template/pathmatch.h"
 #include "chart/values.h"
 
 /* --- YAML of a map, as the methods below give it --- */

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "chart/chart.h"
-#include "chart/func.h"
+#include "template/func.h"
 
 extern const struct gotype type_values; /* chartutil.Values */
 

@@ -1,8 +1,8 @@
 #include "chart/render.h"
 
-#include "chart/func_library.h"
+#include "functions/func_library.h"
 #include "chart/objects.h"
-#include "chart/template.h"
+#include "template/template.h"
 #include "chart/values.h"
 
 /* A template that is to be parsed and, unless it is a partial, executed. */

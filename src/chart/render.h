@@ -3,7 +3,7 @@
 
 #include "chart/capabilities.h"
 #include "chart/chart.h"
-#include "chart/func.h"
+#include "template/func.h"
 
 struct render_release {
     struct str name, namespace;

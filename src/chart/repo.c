@@ -3,7 +3,7 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 
-#include "chart/semver.h"
+#include "functions/semver.h"
 
 /* --- HTTP --- */
 static size_t take_piece(char *p, size_t size, size_t n, void *arg)

@@ -4,8 +4,8 @@
 #include <ctype.h>
 #include <strings.h>
 
-#include "chart/gofmt.h"
-#include "chart/unicode.h"
+#include "template/gofmt.h"
+#include "template/unicode.h"
 #include "chart/values.h"
 
 enum { MAX_INDEX = 65536, MAX_LEVEL = 30 };

@@ -1,6 +1,6 @@
 #include "chart/values.h"
 
-#include "chart/gofmt.h"
+#include "template/gofmt.h"
 
 struct value values_copy(struct arena *a, struct value v)
 {

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "chart/package.h"
-#include "chart/semver.h"
+#include "functions/semver.h"
 #include "cli/helm.h"
 
 struct options {

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "base/file.h"
-#include "chart/pathmatch.h"
+#include "template/pathmatch.h"
 #include "chart/values.h"
 #include "cli/helm.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "chart/func_library.h"
+#include "functions/func_library.h"
 #include "chart/values.h"
 #include "client/kubeconfig.h"
 #include "cli/helm.h"

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "api/pki.h"
+#include "api/authn/pki.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/bootstrap.h"

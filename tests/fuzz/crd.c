@@ -1,6 +1,6 @@
 /* {"schema": an openAPIV3Schema, "object": a custom resource}: the schema is judged, and what is
  * accepted is compiled; the object is pruned, filled in and judged by it. */
-#include "api/crd.h"
+#include "api/crd/crd.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

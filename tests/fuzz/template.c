@@ -2,8 +2,8 @@
  * among them. The first byte chooses what an absent key is. */
 #include <stdlib.h>
 
-#include "chart/gofmt.h"
-#include "chart/template.h"
+#include "template/gofmt.h"
+#include "template/template.h"
 
 static struct value make_data(struct arena *a)
 {

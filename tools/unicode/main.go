@@ -1,7 +1,7 @@
-// Writes src/chart/unicode_tables.h: what Go's unicode and strconv packages know of letters, digits,
+// Writes src/template/unicode_tables.h: what Go's unicode and strconv packages know of letters, digits,
 // printable runes and case.
 //
-//	go run tools/unicode/main.go > src/chart/unicode_tables.h
+//	go run tools/unicode/main.go > src/template/unicode_tables.h
 package main
 
 import (

@@ -1,6 +1,6 @@
 /* ServiceAccounts and Leases. */
 #include "api/kinds/kinds.h"
-#include "api/token.h"
+#include "api/authn/token.h"
 
 /* --- ServiceAccount --- */
 static int post_sub(struct strategy_ctx *c, val *body, const val *parent, struct err *err)

@@ -2,7 +2,7 @@
  * is judged in crd_check.c, what it makes is served by crd.c. */
 #include <ctype.h>
 
-#include "api/crd.h"
+#include "api/crd/crd.h"
 #include "api/kinds/kinds.h"
 #include "api/raw.h"
 

@@ -4,7 +4,7 @@
 
 #include "api/kinds/check.h"
 #include "api/strategy.h"
-#include "api/user.h"
+#include "api/authn/user.h"
 #include "base/map.h"
 #include "doc/quantity.h"
 #include "doc/time.h"
@@ -14,8 +14,8 @@ extern const struct strategy namespace_strategy, node_strategy, pod_strategy, se
     endpoints_strategy, endpointslice_strategy, configmap_strategy, secret_strategy,
     serviceaccount_strategy, event_strategy, events_event_strategy, lease_strategy,
     deployment_strategy, replicaset_strategy, controllerrevision_strategy, role_strategy,
-    clusterrole_strategy, rolebinding_strategy, clusterrolebinding_strategy,
-    resourcequota_strategy, limitrange_strategy;
+    clusterrole_strategy, rolebinding_strategy, clusterrolebinding_strategy, resourcequota_strategy,
+    limitrange_strategy;
 /* Kinds of which only the table and a few constants are known here; ends in resource NULL. */
 extern const struct strategy other_strategies[];
 extern const struct strategy review_strategies[];

@@ -1,5 +1,5 @@
 /* Nodes: upstream's pkg/registry/core/node. */
-#include "api/authz.h"
+#include "api/authz/authz.h"
 #include "api/kinds/kinds.h"
 
 #define ROLE_PREFIX "node-role.kubernetes.io/"

@@ -1,5 +1,5 @@
 /* Pods: upstream's pkg/registry/core/pod. */
-#include "api/authz.h"
+#include "api/authz/authz.h"
 #include "api/kinds/pod_parts.h"
 
 static void defaults(struct strategy_ctx *c, val *obj)

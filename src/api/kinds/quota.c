@@ -1,6 +1,6 @@
 /* ResourceQuotas and LimitRanges; what they enforce is admission's (admission_quota.c,
  * admission_limits.c). */
-#include "api/admission.h"
+#include "api/admission/admission.h"
 #include "api/kinds/kinds.h"
 
 /* --- ResourceQuota --- */

@@ -1,7 +1,7 @@
 /* Roles and bindings: upstream's pkg/registry/rbac and pkg/apis/rbac/validation. Nobody may grant
  * what he does not have himself, unless he may escalate (roles) or bind (bindings). */
-#include "api/rbac.h"
-#include "api/rbac_aggregate.h"
+#include "api/authz/rbac.h"
+#include "api/authz/rbac_aggregate.h"
 
 #include "api/core.h"
 #include "api/kinds/kinds.h"

@@ -1,9 +1,9 @@
 /* Kinds that are questions: their answer is their status, and nothing is stored. */
-#include "api/authz.h"
+#include "api/authz/authz.h"
 #include "api/core.h"
 #include "api/kinds/kinds.h"
-#include "api/rbac.h"
-#include "api/token.h"
+#include "api/authz/rbac.h"
+#include "api/authn/token.h"
 
 static int invalid(struct err *err, const char *kind_group, const char *text)
 {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// S is a struct with methods; tests/unit/chart/functions.c has the same one, and the same functions.
+// S is a struct with methods; tests/unit/template/functions.c has the same one, and the same functions.
 type S struct {
 	Name string
 	Age  int

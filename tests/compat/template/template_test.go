@@ -1,5 +1,5 @@
 // Package template runs random templates through Go's text/template and through tutti's, and compares outputs and
-// errors. TEMPLATE_RUN names the program of tests/unit/chart (default ../../../build/tests/unit/chart/template-run),
+// errors. TEMPLATE_RUN names the program of tests/unit/template (default ../../../build/tests/unit/template/template_run),
 // TEMPLATE_SECONDS how long to look (default 10), TEMPLATE_SEED where to begin.
 package template
 
@@ -76,7 +76,7 @@ type runner struct {
 func startRunner(t *testing.T) *runner {
 	path := os.Getenv("TEMPLATE_RUN")
 	if path == "" {
-		path = "../../../build/tests/unit/chart/template-run"
+		path = "../../../build/tests/unit/template/template_run"
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Skip(err)
@@ -140,7 +140,7 @@ func (r *runner) compare(c *testCase) {
 
 func TestGolden(t *testing.T) {
 	r := startRunner(t)
-	golden, err := os.ReadFile("../../unit/chart/template.golden")
+	golden, err := os.ReadFile("../../unit/template/template.golden")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,7 @@
 /* What admission changes and refuses: limits, quotas, pod security, classes, nodes. */
 #include <pthread.h>
 
-#include "api/admission.h"
+#include "api/admission/admission.h"
 #include "as.h"
 
 #define ADMIN "admin system:masters system:authenticated"

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "api/pki.h"
+#include "api/authn/pki.h"
 #include "base/file.h"
 #include "test.h"
 

@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "api/core.h"
-#include "api/crd.h"
+#include "api/crd/crd.h"
 #include "server.h"
 
 #define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

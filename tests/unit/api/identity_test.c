@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "api/kind.h"
-#include "api/pki.h"
-#include "api/token.h"
+#include "api/authn/pki.h"
+#include "api/authn/token.h"
 #include "base/file.h"
 #include "test.h"
 

@@ -2,7 +2,7 @@
  * parameter. */
 #include <stdio.h>
 
-#include "api/openapi.h"
+#include "api/openapi/openapi.h"
 #include "doc/val.h"
 #include "test.h"
 

@@ -1,7 +1,7 @@
 /* Who may do what: the default policy, roles and bindings, nodes, escalation, reviews. */
 #include <time.h>
 
-#include "api/authz.h"
+#include "api/authz/authz.h"
 #include "api/core.h"
 #include "as.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "api/call.h"
-#include "api/pki.h"
+#include "api/authn/pki.h"
 #include "test.h"
 
 struct server {

@@ -4,7 +4,7 @@
 
 #include "chart/ignore.h"
 #include "chart/package.h"
-#include "chart/pathmatch.h"
+#include "template/pathmatch.h"
 #include "chart/render.h"
 #include "chart/values.h"
 #include "test.h"

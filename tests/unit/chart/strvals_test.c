@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "chart/gofmt.h"
+#include "template/gofmt.h"
 #include "chart/values.h"
 #include "test.h"
 

@@ -1,6 +1,0 @@
-/* functions.h: functions and objects that the tests give to templates: one of each signature. */
-#pragma once
-
-#include "chart/template.h"
-
-extern const struct func test_funcs[];
