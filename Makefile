@@ -14,7 +14,7 @@ setup:
 
 run: all
 	@tools/setup node
-	@$(if $(filter 0,$(shell id -u)),,sudo )$(BUILD)/tutti up
+	@$(if $(filter 0,$(shell id -u)),,sudo )tools/run
 
 $(ASAN)/build.ninja:
 	@meson setup $(ASAN) -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
