@@ -50,15 +50,16 @@ static int run(const struct command *c, int argc, char **argv)
 {
     struct arena arena = {0};
     struct buf warnings = {0}, out = {0};
-    struct chart_ctx cx = {.arena = &arena, .warnings = &warnings};
-    int status = c->run(&cx, argc, argv, &out);
+    struct helm_session session = {.cx = {.arena = &arena, .warnings = &warnings}};
+    helm_settings_init(&session.settings);
+    int status = c->run(&session.cx, argc, argv, &out);
     if (warnings.n)
         fwrite(warnings.p, 1, warnings.n, stderr);
     if (out.n)
         fwrite(out.p, 1, out.n, stdout);
     bool lost = fflush(stdout) != 0;
     if (status != 0)
-        fprintf(stderr, "Error: %.*s\n", STR_ARG(cx.error));
+        fprintf(stderr, "Error: %.*s\n", STR_ARG(session.cx.error));
     buf_done(&warnings);
     buf_done(&out);
     arena_done(&arena);

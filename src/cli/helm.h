@@ -4,6 +4,7 @@
 
 #include "chart/chart.h"
 #include "chart/render.h"
+#include "client/client.h"
 
 /* --- flags, as spf13/pflag reads them --- */
 enum helm_flag_kind {
@@ -41,12 +42,37 @@ struct helm_values {
 /* -f and --set: what the user wants, merged. */
 int helm_merge_values(struct chart_ctx *cx, const struct helm_values *v, struct vmap **ret);
 
-extern const struct helm_flag helm_ignored_flags[]; /* --debug, --kubeconfig and the like */
+/* --- what all subcommands share: the flags of `helm` itself, over the environment --- */
+struct helm_settings {
+    const char *namespace, *kubeconfig, *kube_context, *kube_apiserver, *kube_token, *kube_as_user,
+        *kube_ca_file, *kube_tls_server_name; /* NULL: not given */
+    struct chart_strs kube_as_groups;
+    const char *registry_config, *repository_config, *repository_cache;
+    bool kube_insecure, debug;
+};
+
+/* A run of one subcommand; the chart_ctx that all functions get is the one in here. */
+struct helm_session {
+    struct chart_ctx cx;
+    struct helm_settings settings;
+};
+struct helm_settings *helm_settings(struct chart_ctx *cx);
+void helm_settings_init(struct helm_settings *s);
+enum { HELM_SETTINGS_FLAGS = 17 };
+void helm_settings_flags(struct helm_settings *s, struct helm_flag ret[HELM_SETTINGS_FLAGS]);
+
+/* As `common` of helm_flags: the flags above, which go into the session's settings. */
+extern const struct helm_flag helm_ignored_flags[];
+
+/* The cluster that flags, environment and kubeconfig name; nothing is asked yet. The caller frees
+ * the client. The second: in another context of the same kubeconfig. */
+int helm_connect(struct chart_ctx *cx, struct client **ret);
+int helm_connect_context(struct chart_ctx *cx, const char *context, struct client **ret);
 
 /* A file's content; Go's error text. */
 int helm_read_file(struct chart_ctx *cx, struct str path, struct str *ret);
 
-/* HELM_NAMESPACE, that of kubeconfig's current context, or "default". */
+/* --namespace, HELM_NAMESPACE, that of the kubeconfig's context, or "default". */
 const char *helm_namespace(struct chart_ctx *cx);
 
 /* Where a chart lies that a command names: a path, or what a repository gave. */

@@ -115,7 +115,12 @@ static int take_letters(struct chart_ctx *cx, const struct tables *t, int argc, 
 int helm_flags(struct chart_ctx *cx, const struct helm_flag *own, const struct helm_flag *common,
                int argc, char **argv, int *ret_n)
 {
+    struct helm_flag shared[HELM_SETTINGS_FLAGS];
     struct tables tables = {own, common};
+    if (common == helm_ignored_flags) {
+        helm_settings_flags(helm_settings(cx), shared);
+        tables.common = shared;
+    }
     int n = 0;
     for (int i = 0; i < argc; i++) {
         int status = 0;
@@ -137,22 +142,4 @@ int helm_flags(struct chart_ctx *cx, const struct helm_flag *own, const struct h
     return 0;
 }
 
-const struct helm_flag helm_ignored_flags[] = {
-    {"burst-limit", 0, HELM_TEXT, NULL, NULL},
-    {"debug", 0, HELM_SWITCH, NULL, NULL},
-    {"kube-apiserver", 0, HELM_TEXT, NULL, NULL},
-    {"kube-as-group", 0, HELM_TEXT, NULL, NULL},
-    {"kube-as-user", 0, HELM_TEXT, NULL, NULL},
-    {"kube-ca-file", 0, HELM_TEXT, NULL, NULL},
-    {"kube-context", 0, HELM_TEXT, NULL, NULL},
-    {"kube-insecure-skip-tls-verify", 0, HELM_SWITCH, NULL, NULL},
-    {"kube-tls-server-name", 0, HELM_TEXT, NULL, NULL},
-    {"kube-token", 0, HELM_TEXT, NULL, NULL},
-    {"kubeconfig", 0, HELM_TEXT, NULL, NULL},
-    {"namespace", 'n', HELM_TEXT, NULL, NULL},
-    {"qps", 0, HELM_TEXT, NULL, NULL},
-    {"registry-config", 0, HELM_TEXT, NULL, NULL},
-    {"repository-cache", 0, HELM_TEXT, NULL, NULL},
-    {"repository-config", 0, HELM_TEXT, NULL, NULL},
-    {0},
-};
+const struct helm_flag helm_ignored_flags[] = {{0}};

@@ -1,12 +1,9 @@
 /* helm_values.c: what the user gives a command: values, and the chart's place. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "functions/func_library.h"
 #include "chart/values.h"
-#include "client/kubeconfig.h"
 #include "cli/helm.h"
 
 enum { MAX_FILE = 64 * 1024 * 1024 };
@@ -69,29 +66,6 @@ int helm_merge_values(struct chart_ctx *cx, const struct helm_values *v, struct 
             return chart_wrap(cx, "failed parsing --set-literal data");
     *ret = base;
     return 0;
-}
-
-/* The namespace of the current context, which is no error to lack. */
-static const char *context_namespace(struct chart_ctx *cx)
-{
-    const char *path = getenv("KUBECONFIG"), *home = getenv("HOME");
-    struct kubeconfig k;
-    struct err err;
-    if (!path || !path[0])
-        path = arena_printf(cx->arena, "%s/.kube/config", home ? home : "").p;
-    if (access(path, R_OK) != 0 || kubeconfig_read(path, &k, &err) != 0)
-        return NULL;
-    const char *name = k.ns ? arena_z(cx->arena, str_of(k.ns)) : NULL;
-    kubeconfig_done(&k);
-    return name;
-}
-
-const char *helm_namespace(struct chart_ctx *cx)
-{
-    const char *name = getenv("HELM_NAMESPACE");
-    if (!name || !name[0])
-        name = context_namespace(cx);
-    return name && name[0] ? name : "default";
 }
 
 int helm_run_template(struct chart_ctx *cx, const char *name, const char *text, struct value dot,

@@ -55,6 +55,9 @@ void client_free(struct client *c);
  * is read again each minute). One thread inside serves all calls; over TLS they share an HTTP/2
  * connection. A call fails when no answer begins within 60 s. */
 int client_from_kubeconfig(const char *path, struct client **ret, struct err *err);
+/* The same with what kubeconfig_load found; takes k. */
+struct kubeconfig;
+int client_from_config(struct kubeconfig *k, struct client **ret, struct err *err);
 
 /* --- resources --- */
 struct resource {                       /* one of the kinds, as a path is made of it */

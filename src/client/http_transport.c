@@ -15,6 +15,7 @@ enum {
     CALL_MS = 60000,       /* to the headers of an answer */
     TOKEN_MS = 60000,      /* a token file is read again after this time */
     MAX_CONNS = 256,       /* HTTP/1.1: each watch has a connection of its own */
+    MAX_GROUPS = 64,       /* to impersonate */
     MAX_ERROR = 64 * 1024, /* of an answer that refuses a watch */
     MAX_ANSWER = 256 << 20,
 };
@@ -96,15 +97,20 @@ static void outgoing_done(struct outgoing *o)
 static struct http_call *outgoing_start(struct http_transport *t, const struct outgoing *o,
                                         struct http_call_config *config)
 {
-    struct http_header headers[4] = {
+    struct http_header headers[5 + MAX_GROUPS] = {
         {STR("accept"), STR("application/json")},
         {STR("user-agent"), STR("tutti/" TUTTI_VERSION)},
     };
+    struct str groups = buf_str(&t->config.as_groups), group;
     size_t n = 2;
     if (o->content_type.n)
         headers[n++] = (struct http_header){STR("content-type"), buf_str(&o->content_type)};
     if (o->authorization.n)
         headers[n++] = (struct http_header){STR("authorization"), buf_str(&o->authorization)};
+    if (t->config.as_user)
+        headers[n++] = (struct http_header){STR("impersonate-user"), str_of(t->config.as_user)};
+    while (n < ARRAY_LEN(headers) && str_next(&groups, '\n', &group))
+        headers[n++] = (struct http_header){STR("impersonate-group"), group};
     config->method = o->method;
     config->target = buf_str(&o->target);
     config->body = buf_str(&o->body);
@@ -307,17 +313,25 @@ static int transport_open(struct http_transport *t, struct err *err)
     return 0;
 }
 
-int client_from_kubeconfig(const char *path, struct client **ret, struct err *err)
+int client_from_config(struct kubeconfig *k, struct client **ret, struct err *err)
 {
     static const struct client_transport transport = {transport_call, transport_stream,
                                                       transport_stream_close, transport_free};
     struct http_transport *t = NEW(struct http_transport);
     pthread_mutex_init(&t->token_lock, NULL);
     t->token_ms = mono_ms(world_real());
-    if (kubeconfig_read(path, &t->config, err) || transport_open(t, err)) {
+    t->config = *k;
+    *k = (struct kubeconfig){0};
+    if (transport_open(t, err)) {
         transport_done(t);
         return -1;
     }
     *ret = client_new(&transport, t);
     return 0;
+}
+
+int client_from_kubeconfig(const char *path, struct client **ret, struct err *err)
+{
+    struct kubeconfig k;
+    return kubeconfig_read(path, &k, err) ? -1 : client_from_config(&k, ret, err);
 }
