@@ -105,6 +105,9 @@ int chart_read_dir(struct chart_ctx *cx, const char *path, struct chart_files *r
 /* --- metadata.c --- */
 /* Reads Chart.yaml or requirements.yaml into meta: what it names is set, the rest stays. */
 int chart_meta_read(struct chart_ctx *cx, struct str yaml, struct chart_meta *meta);
+/* The same from documents that are read already. */
+int chart_meta_from(struct chart_ctx *cx, const val *v, struct chart_meta *meta);
+int chart_lock_from(struct chart_ctx *cx, const val *v, struct chart_lock *lock);
 int chart_meta_validate(struct chart_ctx *cx, struct chart_meta *meta);
 int chart_lock_read(struct chart_ctx *cx, struct str yaml, struct chart_lock *lock);
 

@@ -264,6 +264,16 @@ int chart_lock_read(struct chart_ctx *cx, struct str yaml, struct chart_lock *lo
     return read_record(cx, &lock_record, yaml, lock);
 }
 
+int chart_meta_from(struct chart_ctx *cx, const val *v, struct chart_meta *meta)
+{
+    return decode_record(cx, &meta_record, "", v, meta);
+}
+
+int chart_lock_from(struct chart_ctx *cx, const val *v, struct chart_lock *lock)
+{
+    return decode_record(cx, &lock_record, "", v, lock);
+}
+
 /* --- validation --- */
 /* White space becomes blanks; what cannot be printed goes. */
 static void sanitize(struct arena *a, struct str *s)

@@ -98,9 +98,14 @@ static val *take_values(struct doc *doc, const yyjson_val *all, size_t count)
 
 int doc_parse_json(struct doc *doc, struct str text, val **ret, struct err *err)
 {
-    if (text.n > DOC_MAX_BYTES)
-        return err_set(err, 413, "RequestEntityTooLarge", "Request entity too large: limit is %d",
-                       DOC_MAX_BYTES);
+    return doc_parse_json_max(doc, text, DOC_MAX_BYTES, ret, err);
+}
+
+int doc_parse_json_max(struct doc *doc, struct str text, size_t max, val **ret, struct err *err)
+{
+    if (text.n > max)
+        return err_set(err, 413, "RequestEntityTooLarge", "Request entity too large: limit is %zu",
+                       max);
     /* The text is parsed in its copy, to which the values then point. */
     char *copy = doc_alloc_text(doc, text.n + YYJSON_PADDING_SIZE);
     if (text.n)

@@ -36,6 +36,8 @@ void doc_done(struct doc *doc); /* a doc that was never used is fine, and so is 
  * encoding/json. Duplicate keys are kept in order (strict decoding finds them; val_get answers the
  * last). Invalid UTF-8 is refused. */
 int doc_parse_json(struct doc *doc, struct str text, val **ret, struct err *err);
+/* The same for what is no request's body, such as a list of many objects: at most `max` bytes. */
+int doc_parse_json_max(struct doc *doc, struct str text, size_t max, val **ret, struct err *err);
 
 /* Parses one YAML document as sigs.k8s.io/yaml reads it into JSON: YAML 1.1 scalars, anchors,
  * merges; an empty text is null. Aliases may not multiply the size beyond the limits above. */
