@@ -18,6 +18,7 @@ struct client_request {
     struct str query;        /* encoded, without '?' */
     struct str content_type; /* of body */
     struct str body;
+    struct str accept; /* empty: application/json */
 };
 
 struct client_response {

@@ -53,7 +53,7 @@ static void gate_wait(struct gate *g)
 
 struct outgoing {
     const char *method;
-    struct buf target, body, content_type, authorization;
+    struct buf target, body, content_type, accept, authorization;
 };
 
 static void put_token(struct http_transport *t, struct buf *b)
@@ -83,6 +83,7 @@ static void outgoing_init(struct http_transport *t, const struct client_request 
     }
     buf_put(&o->body, r->body);
     buf_put(&o->content_type, r->content_type);
+    buf_put(&o->accept, r->accept.n ? r->accept : STR("application/json"));
     put_token(t, &o->authorization);
 }
 
@@ -91,6 +92,7 @@ static void outgoing_done(struct outgoing *o)
     buf_done(&o->target);
     buf_done(&o->body);
     buf_done(&o->content_type);
+    buf_done(&o->accept);
     buf_done(&o->authorization);
 }
 
@@ -98,7 +100,7 @@ static struct http_call *outgoing_start(struct http_transport *t, const struct o
                                         struct http_call_config *config)
 {
     struct http_header headers[5 + MAX_GROUPS] = {
-        {STR("accept"), STR("application/json")},
+        {STR("accept"), buf_str(&o->accept)},
         {STR("user-agent"), STR("tutti/" TUTTI_VERSION)},
     };
     struct str groups = buf_str(&t->config.as_groups), group;
