@@ -31,3 +31,8 @@ bool release_is_pending(enum release_status s)
     return s == RELEASE_PENDING_INSTALL || s == RELEASE_PENDING_UPGRADE ||
            s == RELEASE_PENDING_ROLLBACK;
 }
+
+struct str release_key(struct arena *a, struct str name, int version)
+{
+    return arena_printf(a, "sh.helm.release.v1.%.*s.v%d", STR_ARG(name), version);
+}

@@ -33,8 +33,9 @@ struct release_time {
     int64_t ns;       /* since 1970; 0: none, written "" */
     int32_t offset_s; /* east of UTC */
 };
-struct release_time release_now(void);
+struct release_time release_now(void); /* with the machine's offset */
 void release_time_write(struct release_time t, struct buf *b);
+/* "" and Go's zero time are none. -1: no time. */
 int release_time_parse(struct str text, struct release_time *ret);
 
 enum hook_phase {
@@ -53,6 +54,9 @@ struct release_hook {
     uint32_t events; /* bits of enum hook_event */
     int weight;
     uint32_t delete_policies, output_log_policies;
+    /* The same as the chart lists them: their order, and what has no bit. Bits that were set since
+     * are written behind. */
+    struct chart_strs event_names, delete_names, output_log_names;
     struct release_time started, completed;
     enum hook_phase phase;
 };
@@ -68,14 +72,16 @@ struct release {
     struct str manifest; /* documents, each behind "---\n# Source: …\n" */
     struct release_hook *hooks;
     size_t hook_count;
-    struct vmap *labels; /* text to text, the user's own (--labels); NULL: none */
+    struct vmap *labels;    /* text to text, the user's own (--labels); NULL: none */
+    struct vmap *resources; /* what `status --show-resources` found, by kind; not kept */
 };
 
 /* "sh.helm.release.v1.NAME.vVERSION" */
 struct str release_key(struct arena *a, struct str name, int version);
 
-/* Helm's JSON of a release, and back. What comes from a cluster is checked: sizes, depth, types. */
-void release_write_json(struct chart_ctx *cx, const struct release *r, struct buf *b);
+/* Helm's JSON of a release, and back: labels are not part of it. What comes from a cluster is
+ * checked: sizes, depth, types. Writing fails for values that JSON has no form for (NaN). */
+int release_write_json(struct chart_ctx *cx, const struct release *r, struct buf *b);
 int release_read_json(struct chart_ctx *cx, struct str json, struct release **ret);
 /* The same through gzip and base64, as it lies in a Secret (before the Secret's own base64). At
  * most RELEASE_MAX_JSON bytes unpacked. */
