@@ -13,6 +13,7 @@
 #include "template/gobase.h"
 #include "functions/func_library.h"
 #include "functions/func_random.h"
+#include "functions/rsa_key.h"
 #include "template/gofmt.h"
 
 #define FN(name)                                                                                   \
@@ -75,7 +76,7 @@ static EVP_PKEY *make_dsa(void)
 static EVP_PKEY *make_key(struct str type)
 {
     if (type.n == 0 || str_is(type, "rsa"))
-        return EVP_RSA_gen(4096);
+        return rsa_key_new(4096);
     if (str_is(type, "dsa"))
         return make_dsa();
     if (str_is(type, "ecdsa"))
@@ -357,7 +358,7 @@ static int make_certificate(struct tmpl_exec *x, const struct request *r, struct
 static int self_signed(struct tmpl_exec *x, struct request *r, struct str pem, struct value *ret)
 {
     struct str why = STR("no key was made");
-    r->key = pem.p ? parse_key(x, pem, &why) : EVP_RSA_gen(2048);
+    r->key = pem.p ? parse_key(x, pem, &why) : rsa_key_new(2048);
     if (r->key == NULL)
         return tmpl_fail(x, "%s: %.*s", pem.p ? "parsing private key" : "error generating rsa key",
                          STR_ARG(why));
@@ -409,7 +410,7 @@ FN(gen_signed)
     struct str why, pem = n > 5 ? given_pem(args[5]) : (struct str){0};
     struct str cert = value_text(args[4].fields[0]), key = value_text(args[4].fields[1]);
     int status = -1;
-    r.key = pem.p ? parse_key(x, pem, &why) : EVP_RSA_gen(2048);
+    r.key = pem.p ? parse_key(x, pem, &why) : rsa_key_new(2048);
     if (r.key == NULL)
         return tmpl_fail(x, "parsing private key: %.*s", STR_ARG(why));
     r.issuer = parse_certificate(cert, &why);

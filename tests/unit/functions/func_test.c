@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "functions/func_library.h"
+#include "functions/rsa_key.h"
 #include "functions/semver.h"
 #include "template/unicode.h"
 
@@ -215,6 +216,22 @@ TEST(a_ca_signs_for_names_and_addresses)
     X509_free(ca);
     X509_free(cert);
     run_done(&r);
+}
+
+TEST(rsa_keys_are_sound)
+{
+    EVP_PKEY *keys[2];
+    for (int i = 0; i < 2; i++) {
+        keys[i] = rsa_key_new(2048);
+        CHECK(keys[i] != NULL);
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(keys[i], NULL);
+        CHECK_INT(EVP_PKEY_check(ctx), 1); /* primes, and exponents that fit them */
+        CHECK_INT(EVP_PKEY_get_bits(keys[i]), 2048);
+        EVP_PKEY_CTX_free(ctx);
+    }
+    CHECK(EVP_PKEY_eq(keys[0], keys[1]) == 0);
+    for (int i = 0; i < 2; i++)
+        EVP_PKEY_free(keys[i]);
 }
 
 TEST(random_texts_differ)
