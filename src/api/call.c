@@ -303,7 +303,7 @@ static enum call_next run(struct call *c, struct str path, struct str query)
     if (c->handler != handle_relay &&
         (negotiate_accept(c, &err) != 0 || options_parse(c, &err) != 0))
         return call_fail(c, &err);
-    return c->handler(c);
+    return recent_begin(c);
 }
 
 /* --- going on --- */
@@ -348,12 +348,22 @@ static void resume(struct loop_msg *m)
     go_on(c, c->after(c));
 }
 
-static void committed(struct store_write *w)
+/* On the committer's thread. */
+static void wake_up(struct call *c)
 {
-    struct call *c = CONTAINER_OF(w, struct call, write);
     struct api_loop *at = c->at;
     loop_post(at->loop, &c->msg);
     atomic_fetch_sub(&at->committing, 1); /* the last that is done to the loop */
+}
+
+static void committed(struct store_write *w)
+{
+    wake_up(CONTAINER_OF(w, struct call, write));
+}
+
+static void passed(struct store_barrier *b)
+{
+    wake_up(CONTAINER_OF(b, struct call, barrier));
 }
 
 void calls_abandon(struct api_loop *at)
@@ -369,9 +379,25 @@ void calls_abandon(struct api_loop *at)
     }
 }
 
+static void suspend(struct call *c, enum call_next next)
+{
+    struct store *s = c->api->config.store;
+    c->msg.fn = resume;
+    c->write.done = committed;
+    c->barrier.done = passed;
+    list_add_tail(&c->at->suspended, &c->suspended);
+    atomic_fetch_add(&c->at->committing, 1);
+    if (next == CALL_COMMIT)
+        store_submit(s, &c->write);
+    else if (store_barrier(s, &c->barrier))
+        wake_up(c);
+}
+
 static void go_on(struct call *c, enum call_next next)
 {
     for (;;) {
+        if (next == CALL_DONE && recent_confirm(c))
+            next = CALL_BARRIER;
         if (next == CALL_DONE) {
             answer(c);
             return;
@@ -379,15 +405,15 @@ static void go_on(struct call *c, enum call_next next)
         if (next == CALL_TAKEN)
             return;
         call_end(c);
+        c->recent = true;
         if (c->at) {
-            c->msg.fn = resume;
-            c->write.done = committed;
-            list_add_tail(&c->at->suspended, &c->suspended);
-            atomic_fetch_add(&c->at->committing, 1);
-            store_submit(c->api->config.store, &c->write);
+            suspend(c, next);
             return;
         }
-        store_commit(c->api->config.store, &c->write);
+        if (next == CALL_COMMIT)
+            store_commit(c->api->config.store, &c->write);
+        else
+            store_barrier_until(c->api->config.store, &c->barrier);
         next = c->after(c);
     }
 }

@@ -5,7 +5,9 @@
  *
  *   CALL_DONE    the answer is in the call (call_reply…, call_fail)
  *   CALL_COMMIT  c->write and c->after are filled; when the write is done, `after` is the next step
- *   CALL_TAKEN   a watch or a relay has taken the exchange over; the call frees itself
+ *   CALL_BARRIER c->barrier and c->after are filled; when the store's picture is that new, `after`
+ * is the next step (recent.c) CALL_TAKEN   a watch or a relay has taken the exchange over; the call
+ * frees itself
  *
  * Over HTTP a commit suspends the call: the committer's callback posts it back to its loop. In
  * process the caller's thread waits for the commit. Handlers cannot tell the difference.
@@ -20,7 +22,7 @@
 #include "base/list.h"
 #include "doc/val.h"
 
-enum call_next { CALL_DONE, CALL_COMMIT, CALL_TAKEN };
+enum call_next { CALL_DONE, CALL_COMMIT, CALL_BARRIER, CALL_TAKEN };
 
 struct call;
 struct watch_sink;
@@ -72,6 +74,8 @@ struct call {
     struct strategy_ctx ctx;
     struct store_op ops[1 + CALL_MAX_EXTRA_OPS];
     struct store_write write;
+    struct store_barrier barrier;
+    bool recent; /* what the handler sees is not older than the call */
     call_fn *handler, *after;
     int tries;
     struct str key;       /* of the object that is written */
@@ -104,6 +108,11 @@ void call_end(struct call *c); /* drops the snapshot */
 void call_fill_ctx(struct call *c, struct strategy_ctx *ctx, struct store_snap *snap);
 void call_header(struct call *c, const char *name, struct str value);
 void call_warn(struct call *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- a store shared with other servers (recent.c) --- */
+call_fn recent_begin; /* runs the handler, behind a barrier where it needs one */
+bool recent_confirm(
+    struct call *c); /* the answer may be old: it was dropped, CALL_BARRIER is next */
 
 /* --- answers (status.c) --- */
 enum call_next call_fail(struct call *c, const struct err *err);
@@ -158,7 +167,7 @@ int meta_load(struct call *c, const struct store_kv *kv, val **ret, struct err *
 call_fn handle_get, handle_list, handle_watch, handle_create, handle_update, handle_patch,
     handle_apply, handle_delete, handle_delete_collection, handle_eviction, handle_change_sub,
     handle_post_sub, handle_scale, handle_review, handle_relay;
-call_fn handle_root; /* all paths that name no resource */
+call_fn handle_root;      /* all paths that name no resource */
 call_fn crd_handle_scale; /* of a custom resource (crd_scale.c) */
 
 /* Shared by the writers (write.c). */

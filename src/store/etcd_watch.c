@@ -302,7 +302,7 @@ static void read_revision(struct etcd *e)
 
 void etcd_barrier(struct etcd *e, struct store_barrier *b)
 {
-    b->deadline_ms = loop_now_ms(e->loop) + e->timeout_ms;
+    b->deadline_ms = loop_now_ms(e->loop) + (b->wait_ms ? b->wait_ms : e->timeout_ms);
     b->next = NULL;
     if (b->at_least) {
         b->next = e->reaching;

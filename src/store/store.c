@@ -350,19 +350,32 @@ struct waited_barrier {
     atomic_uint ready;
 };
 
+bool store_is_shared(const struct store *s)
+{
+    return s->etcd != NULL;
+}
+
 static void waited_barrier_done(struct store_barrier *b)
 {
     wake(&CONTAINER_OF(b, struct waited_barrier, b)->ready);
 }
 
-int store_barrier_wait(struct store *s, int64_t at_least, struct err *err)
+void store_barrier_until(struct store *s, struct store_barrier *b)
 {
-    struct waited_barrier waited = {.b = {.done = waited_barrier_done, .at_least = at_least}};
+    struct waited_barrier waited = {.b = *b};
+    waited.b.done = waited_barrier_done;
     if (!store_barrier(s, &waited.b))
         wait_for(&waited.ready);
-    if (waited.b.failed)
-        *err = waited.b.err;
-    return waited.b.failed ? -1 : 0;
+    *b = waited.b;
+}
+
+int store_barrier_wait(struct store *s, int64_t at_least, struct err *err)
+{
+    struct store_barrier b = {.at_least = at_least};
+    store_barrier_until(s, &b);
+    if (b.failed)
+        *err = b.err;
+    return b.failed ? -1 : 0;
 }
 
 struct waited_write {

@@ -143,14 +143,20 @@ struct store_barrier {
     /* On the committer's thread; must only hand over. */
     void (*done)(struct store_barrier *b);
     int64_t at_least; /* wait for this revision instead; 0: for all that is acknowledged by now */
+    int64_t wait_ms;  /* 0: etcd_timeout_ms */
     /* results */
-    bool failed; /* err: 504 after etcd_timeout_ms */
+    bool failed; /* err: 504 after wait_ms */
     struct err err;
 };
 
 /* true: passed already, done is not called (always so without etcd and without at_least). */
-bool store_barrier(struct store *s, struct store_barrier *b);               /* any thread */
-int store_barrier_wait(struct store *s, int64_t at_least, struct err *err); /* the same, waiting */
+bool store_barrier(struct store *s, struct store_barrier *b);       /* any thread */
+void store_barrier_until(struct store *s, struct store_barrier *b); /* the same, waiting */
+int store_barrier_wait(struct store *s, int64_t at_least, struct err *err);
+
+/* Whether others write to it too: without a barrier a snapshot may be older than what they were
+ * told. */
+bool store_is_shared(const struct store *s);
 
 /* --- watching --- */
 enum store_event_type { STORE_CREATED, STORE_MODIFIED, STORE_DELETED };
