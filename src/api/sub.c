@@ -61,6 +61,11 @@ static val *scale_of(struct call *c, const val *obj)
     struct selector selector;
     struct err ignored;
     const val *labels = VAL_PATH(obj, "spec", "selector");
+    if (labels && str_is(VAL_STR(obj, "kind"), "ReplicationController")) { /* a plain map */
+        val *wrapped = val_new_obj(d);
+        val_set(d, wrapped, "matchLabels", val_copy(d, labels));
+        labels = wrapped;
+    }
     if (labels && selector_from_object(&c->arena, labels, &selector, &ignored) == 0) {
         struct buf b = {0};
         selector_write(&selector, &b);

@@ -6,6 +6,8 @@
 #include "doc/quantity.h"
 #include "doc/time.h"
 
+static const struct resource replicationcontrollers = {"", "v1", "replicationcontrollers", true};
+
 const struct kind_info kind_infos[KIND_COUNT] = {
     [KIND_NAMESPACES] = {&RES_NAMESPACES, "v1", "Namespace"},
     [KIND_NODES] = {&RES_NODES, "v1", "Node"},
@@ -19,6 +21,7 @@ const struct kind_info kind_infos[KIND_COUNT] = {
     [KIND_SERVICEACCOUNTS] = {&RES_SERVICEACCOUNTS, "v1", "ServiceAccount"},
     [KIND_DEPLOYMENTS] = {&RES_DEPLOYMENTS, "apps/v1", "Deployment"},
     [KIND_REPLICASETS] = {&RES_REPLICASETS, "apps/v1", "ReplicaSet"},
+    [KIND_REPLICATIONCONTROLLERS] = {&replicationcontrollers, "v1", "ReplicationController"},
     [KIND_CONTROLLERREVISIONS] = {&RES_CONTROLLERREVISIONS, "apps/v1", "ControllerRevision"},
 };
 
@@ -166,7 +169,7 @@ static struct item *build(struct parts *p, enum kind kind, const val *v)
         i->pod = item_read_pod(p, v);
     else if (kind == KIND_NODES)
         i->node = item_read_node(p, v);
-    else if (kind == KIND_SERVICES)
+    else if (kind == KIND_SERVICES || kind == KIND_REPLICATIONCONTROLLERS)
         i->selector = part_labels(p, VAL_PATH(v, "spec", "selector"));
     else if (kind == KIND_REPLICASETS || kind == KIND_DEPLOYMENTS)
         i->selector = part_labels(p, VAL_PATH(v, "spec", "selector", "matchLabels"));

@@ -24,6 +24,7 @@ enum kind { /* the kinds that controllers watch; the order of start-up */
             KIND_SERVICEACCOUNTS,
             KIND_DEPLOYMENTS,
             KIND_REPLICASETS,
+            KIND_REPLICATIONCONTROLLERS,
             KIND_CONTROLLERREVISIONS,
             KIND_COUNT,
 };
@@ -138,8 +139,9 @@ struct item {
     const struct owner *controller; /* among owners, or NULL */
     const struct pod *pod;          /* KIND_PODS */
     const struct node *node;        /* KIND_NODES */
-    struct labels selector;         /* services: spec.selector; deployments and replica sets: its
-                                       matchLabels, so that what does not have them never matches */
+    struct labels selector;         /* services and replication controllers: spec.selector;
+                                       deployments and replica sets: its matchLabels, so that what
+                                       does not have them never matches */
 };
 
 /* v is the parsed object, json its text. */

@@ -1,6 +1,8 @@
 /* A namespace that is being deleted takes all that is in it along. Upstream:
  * pkg/controller/namespace/deletion. What is left is asked from the server, kind by kind, so that
- * kinds that nobody here watches are not forgotten. */
+ * kinds that nobody here watches are not forgotten. Pods go first, and only when the last of them
+ * is gone the rest: what guards them (network policies, secrets) outlives them
+ * (OrderedNamespaceDeletion). */
 #include <stdio.h>
 
 #include "control/meta.h"
@@ -74,6 +76,16 @@ static void look_for(struct remains *r, const struct schema_kind *k)
         count_kind(r, k, list);
     else if (err.code != 404 && err.code != 405)
         r->failure = err;
+}
+
+static void look_for_built_in(struct remains *r, bool pods)
+{
+    for (const struct schema_kind *k = schema_kinds; k->kind; k++) {
+        bool is_pods = !*k->group && strcmp(k->resource, "pods") == 0;
+        if (is_pods == pods && k->namespaced && has_verb(k, "list") &&
+            has_verb(k, "deletecollection"))
+            look_for(r, k);
+    }
 }
 
 /* --- custom resources: the groups that discovery has besides the built-in ones --- */
@@ -216,10 +228,11 @@ static void reconcile(struct view *v, struct str key, struct actions *a)
     if (!obj || val_len(VAL_PATH(obj, "spec", "finalizers")) == 0)
         return;
     struct remains r = {.v = v, .a = a, .ns = item->name};
-    for (const struct schema_kind *k = schema_kinds; k->kind; k++)
-        if (k->namespaced && has_verb(k, "list") && has_verb(k, "deletecollection"))
-            look_for(&r, k);
-    look_for_custom(&r);
+    look_for_built_in(&r, true);
+    if (!r.any && !r.failure.code) {
+        look_for_built_in(&r, false);
+        look_for_custom(&r);
+    }
     if (!r.any && !r.failure.code) {
         finalize(a, obj);
     } else {

@@ -1,4 +1,6 @@
-/* ReplicaSets: as many pods as asked for. Upstream: pkg/controller/replicaset. */
+/* ReplicaSets and ReplicationControllers: as many pods as asked for. The two differ in their kind
+ * and in the form of their selector. Upstream: pkg/controller/replicaset, and replication, which
+ * wraps it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,7 +93,7 @@ static void count_related(struct view *v, const struct item *rs, struct map *cou
         return;
     }
     const struct item **siblings;
-    size_t n = view_group(v, GROUP_OWNER, KIND_REPLICASETS, rs->controller->uid, &siblings);
+    size_t n = view_group(v, GROUP_OWNER, rs->kind, rs->controller->uid, &siblings);
     for (size_t i = 0; i < n; i++)
         count_on_nodes(v, counts, siblings[i]->uid);
 }
@@ -200,7 +202,8 @@ static void set_failure(struct view *v, val *status)
         val_del(status, "conditions");
 }
 
-static void update_status(struct view *v, struct actions *a, val *rs, const struct counts *c)
+static void update_status(struct view *v, struct actions *a, enum kind kind, val *rs,
+                          const struct counts *c)
 {
     struct doc *d = v->doc;
     const val *old = val_get(rs, "status");
@@ -216,7 +219,7 @@ static void update_status(struct view *v, struct actions *a, val *rs, const stru
     if (val_eq(status, old))
         return;
     val_set(d, rs, "status", status);
-    act_update(a, KIND_REPLICASETS, rs, "status");
+    act_update(a, kind, rs, "status");
 }
 
 /* --- the reconcile --- */
@@ -251,13 +254,24 @@ static void manage(struct view *v, struct actions *a, const struct item *owner, 
         act_requeue(a, 0);
 }
 
-static void reconcile(struct view *v, struct str key, struct actions *a)
+/* A ReplicationController's selector is a plain map of labels. */
+static int read_selector(struct view *v, enum kind kind, const val *rs, struct selector *ret)
 {
-    const struct item *owner = view_item(v, KIND_REPLICASETS, key);
+    const val *selector = VAL_PATH(rs, "spec", "selector");
+    if (kind == KIND_REPLICATIONCONTROLLERS && selector) {
+        val *wrapped = val_new_obj(v->doc);
+        val_set(v->doc, wrapped, "matchLabels", val_copy(v->doc, selector));
+        selector = wrapped;
+    }
+    return selector_from_object(v->arena, selector, ret, NULL);
+}
+
+static void reconcile_kind(struct view *v, enum kind kind, struct str key, struct actions *a)
+{
+    const struct item *owner = view_item(v, kind, key);
     val *rs = owner ? view_parse(v, owner) : NULL;
     struct selector selector;
-    if (!rs ||
-        selector_from_object(v->arena, VAL_PATH(rs, "spec", "selector"), &selector, NULL) < 0)
+    if (!rs || read_selector(v, kind, rs, &selector) < 0)
         return;
     const struct item **pods;
     size_t n = claimable(v, owner, KIND_PODS, &selector, &pods);
@@ -273,9 +287,19 @@ static void reconcile(struct view *v, struct str key, struct actions *a)
         manage(v, a, owner, rs, pods, active);
     act_next_phase(a);
     struct counts c = count_pods(v, rs, pods, active);
-    update_status(v, a, rs, &c);
+    update_status(v, a, kind, rs, &c);
     if (c.next_ms >= 0)
         act_requeue(a, c.next_ms);
+}
+
+static void reconcile_set(struct view *v, struct str key, struct actions *a)
+{
+    reconcile_kind(v, KIND_REPLICASETS, key, a);
+}
+
+static void reconcile_controller(struct view *v, struct str key, struct actions *a)
+{
+    reconcile_kind(v, KIND_REPLICATIONCONTROLLERS, key, a);
 }
 
 /* --- what concerns whom --- */
@@ -292,9 +316,9 @@ static bool matters(const struct item *old, const struct item *now)
            !old->deleted != !now->deleted || !p->node.n != !q->node.n || !same_labels(old, now);
 }
 
-static void mark_owner(struct marks *m, const struct item *i)
+static void mark_owner(struct marks *m, enum kind kind, const struct item *i)
 {
-    if (i->controller && str_is(i->controller->kind, "ReplicaSet"))
+    if (i->controller && str_is(i->controller->kind, kind_infos[kind].kind))
         mark_key(m,
                  arena_printf(m->arena, "%.*s/%.*s", STR_ARG(i->ns), STR_ARG(i->controller->name)));
 }
@@ -304,9 +328,9 @@ static bool selects(void *pod, const struct item *rs)
     return labels_have(&((const struct item *)pod)->labels, &rs->selector);
 }
 
-static void changed(struct marks *m, const struct change *c)
+static void mark_concerned(struct marks *m, enum kind kind, const struct change *c)
 {
-    if (c->kind == KIND_REPLICASETS) {
+    if (c->kind == kind) {
         mark_key(m, change_item(c)->key);
         return;
     }
@@ -317,25 +341,44 @@ static void changed(struct marks *m, const struct change *c)
     if (same_owner && !matters(c->old, c->now))
         return;
     if (c->old && !same_owner)
-        mark_owner(m, c->old);
+        mark_owner(m, kind, c->old);
     if (c->now)
-        mark_owner(m, c->now);
+        mark_owner(m, kind, c->now);
     if (!c->now || c->now->controller)
         return;
     struct item **sets;
-    size_t n = picture_group(m->picture, GROUP_NS, KIND_REPLICASETS, c->now->ns, selects,
-                             (void *)c->now, m->arena, &sets);
+    size_t n = picture_group(m->picture, GROUP_NS, kind, c->now->ns, selects, (void *)c->now,
+                             m->arena, &sets);
     for (size_t i = 0; i < n; i++) {
         mark_key(m, sets[i]->key);
         item_unref(sets[i]);
     }
 }
 
+static void set_changed(struct marks *m, const struct change *c)
+{
+    mark_concerned(m, KIND_REPLICASETS, c);
+}
+
+static void controller_changed(struct marks *m, const struct change *c)
+{
+    mark_concerned(m, KIND_REPLICATIONCONTROLLERS, c);
+}
+
 const struct controller controller_replicaset = {
     .name = "replicaset",
     .component = "replicaset-controller",
-    .reconcile = reconcile,
-    .changed = changed,
+    .reconcile = reconcile_set,
+    .changed = set_changed,
+    .min_interval_ms = 40,
+    .reports_failures = true,
+};
+
+const struct controller controller_replication = {
+    .name = "replication",
+    .component = "replication-controller",
+    .reconcile = reconcile_controller,
+    .changed = controller_changed,
     .min_interval_ms = 40,
     .reports_failures = true,
 };

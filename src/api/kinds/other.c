@@ -357,7 +357,7 @@ const struct strategy other_strategies[] = {
     KIND("apps", "daemonsets", TABLE(daemonset), .defaults = template_spec_defaults,
          .spec_generation = true, .has_status = true, .unconditional_update = true),
     KIND("", "replicationcontrollers", TABLE(replicationcontroller),
-         .defaults = template_spec_defaults, .spec_generation = true, .has_status = true,
+         .defaults = replicationcontroller_defaults, .spec_generation = true, .has_status = true,
          .unconditional_update = true),
     KIND("", "podtemplates", TABLE(podtemplate), .spec_generation = true,
          .unconditional_update = true, .return_deleted = true),

@@ -16,5 +16,6 @@ OTHER_TABLE(cronjob);
 OTHER_TABLE(autoscaler);
 
 void template_spec_defaults(struct strategy_ctx *c, val *obj); /* spec.template.spec */
+void replicationcontroller_defaults(struct strategy_ctx *c, val *obj);
 void job_defaults(struct strategy_ctx *c, val *obj);
 void cronjob_defaults(struct strategy_ctx *c, val *obj);

@@ -6,6 +6,23 @@ void template_spec_defaults(struct strategy_ctx *c, val *obj)
     pod_spec_default(c->d, VAL_PATH(obj, "spec", "template", "spec"), false);
 }
 
+/* What a ReplicationController selects and is called are its template's labels. */
+void replicationcontroller_defaults(struct strategy_ctx *c, val *obj)
+{
+    val *spec = val_get(obj, "spec"), *meta = val_get(obj, "metadata");
+    const val *labels = VAL_PATH(spec, "template", "metadata", "labels");
+    template_spec_defaults(c, obj);
+    if (!val_is_obj(spec))
+        return;
+    default_int(c->d, spec, "replicas", 1);
+    if (!val_len(labels))
+        return;
+    if (!val_len(val_get(spec, "selector")))
+        val_set(c->d, spec, "selector", val_copy(c->d, labels));
+    if (!val_len(val_get(meta, "labels")))
+        val_set(c->d, meta, "labels", val_copy(c->d, labels));
+}
+
 static void job_spec_defaults(struct strategy_ctx *c, val *spec)
 {
     pod_spec_default(c->d, VAL_PATH(spec, "template", "spec"), false);

@@ -380,3 +380,8 @@ TEST(scheduler_filters_scores_and_explains)
 {
     run_folder("scheduler");
 }
+
+TEST(replication_controllers_keep_as_many_pods_as_asked_for)
+{
+    run_folder("replication");
+}
