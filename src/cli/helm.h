@@ -10,6 +10,7 @@
 enum helm_flag_kind {
     HELM_SWITCH, /* bool */
     HELM_TEXT,   /* const char * */
+    HELM_INT,    /* int64_t */
     HELM_LIST,   /* struct chart_strs, one word each */
     HELM_COMMAS, /* struct chart_strs, words may hold several between commas */
 };

@@ -1,5 +1,7 @@
 #include "cli/helm.h"
 
+#include "functions/func_arg.h"
+
 static const struct helm_flag *find_name(const struct helm_flag *table, struct str name)
 {
     for (; table && table->name; table++)
@@ -25,6 +27,29 @@ static void add_word(struct arena *a, struct chart_strs *list, struct str word)
     list->items = grown;
 }
 
+/* `invalid argument "x" for "-m, --max" flag: …` */
+static int fail_value(struct chart_ctx *cx, const struct helm_flag *f, const char *value,
+                      const char *why)
+{
+    const char letter[] = {'-', f->letter, ',', ' ', 0};
+    return chart_fail(cx, "invalid argument \"%s\" for \"%s--%s\" flag: %s", value,
+                      f->letter ? letter : "", f->name, why);
+}
+
+static int set_int(struct chart_ctx *cx, const struct helm_flag *f, const char *value)
+{
+    int64_t i;
+    enum go_parse how = go_parse_int(str_of(value), 0, &i);
+    if (how != GO_PARSED)
+        return fail_value(cx, f, value,
+                          arena_printf(cx->arena, "strconv.ParseInt: parsing \"%s\": %s", value,
+                                       how == GO_RANGE ? "value out of range" : "invalid syntax")
+                              .p);
+    if (f->to)
+        *(int64_t *)f->to = i;
+    return 0;
+}
+
 static int set_switch(struct chart_ctx *cx, const struct helm_flag *f, const char *value)
 {
     static const char *const yes[] = {"true", "1", "t", "T", "TRUE", "True"};
@@ -37,17 +62,17 @@ static int set_switch(struct chart_ctx *cx, const struct helm_flag *f, const cha
             *(bool *)f->to = is_yes;
         return 0;
     }
-    return chart_fail(
-        cx,
-        "invalid argument \"%s\" for \"--%s\" flag: strconv.ParseBool: parsing \"%s\": "
-        "invalid syntax",
-        value, f->name, value);
+    return fail_value(
+        cx, f, value,
+        arena_printf(cx->arena, "strconv.ParseBool: parsing \"%s\": invalid syntax", value).p);
 }
 
 static int set_flag(struct chart_ctx *cx, const struct helm_flag *f, const char *value)
 {
     if (f->kind == HELM_SWITCH)
         return set_switch(cx, f, value);
+    if (f->kind == HELM_INT)
+        return set_int(cx, f, value);
     if (!f->to)
         return 0;
     if (f->kind == HELM_TEXT)
