@@ -26,3 +26,17 @@ val *patch_merge(struct doc *d, const val *current, const val *patch);
  * elements. */
 int patch_strategic(struct doc *d, const struct schema *s, const val *current, const val *patch,
                     val **ret, struct err *err);
+
+/* --- making patches: patch_diff.c ---
+ * The values are not changed, and the patch is a new tree in d. An empty object: nothing to do. */
+
+/* RFC 7386: what brings `before` to `after`. */
+val *patch_two_way_merge(struct doc *d, const val *before, const val *after);
+/* The same with a live object between: deletions are those from before to after, all else is what
+ * live differs from after. Fails when the patch would change apiVersion, kind or metadata.name.
+ * Source: k8s.io/apimachinery/pkg/util/jsonmergepatch. */
+int patch_three_way_merge(struct doc *d, const val *before, const val *after, const val *live,
+                          val **ret, struct err *err);
+/* A strategic merge patch of that kind: strategicpatch.CreateThreeWayMergePatch. */
+int patch_three_way_strategic(struct doc *d, const struct schema *s, const val *before,
+                              const val *after, const val *live, val **ret, struct err *err);

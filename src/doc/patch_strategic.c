@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/arena.h"
-#include "doc/patch.h"
+#include "doc/patch_internal.h"
 #include "doc/val_internal.h"
 
 enum { MAX_LIST = 10000 }; /* merging is quadratic */
@@ -15,13 +15,6 @@ struct merge {
     struct doc *d;
     struct arena temporary;
     struct err *err;
-};
-
-/* What a list or an object is merged by. */
-struct rule {
-    const struct schema *schema; /* of the object, or of the list's elements */
-    bool merge, replace;
-    struct str key; /* empty: a list of scalars */
 };
 
 struct items {
@@ -47,8 +40,7 @@ static void write_go(const val *v, struct buf *b) /* fmt's %v */
         buf_putc(b, ']');
     } else if (val_is_arr(v)) {
         buf_putc(b, '[');
-        VAL_FOR(v, item)
-        {
+        VAL_FOR (v, item) {
             buf_puts(b, count++ ? " " : "");
             write_go(item, b);
         }
@@ -67,11 +59,11 @@ static int fail_format(struct merge *m, const char *what)
     return err_set(m->err, 422, "Invalid", "invalid patch format of %s", what);
 }
 
-static int fail_no_key(struct merge *m, const val *v, struct str key)
+int patch_fail_no_key(const val *v, struct str key, struct err *err)
 {
     struct buf shown = {0};
     write_go(v, &shown);
-    err_internal(m->err, "map: %.*s does not contain declared merge key: %.*s",
+    err_internal(err, "map: %.*s does not contain declared merge key: %.*s",
                  STR_ARG(str_head(buf_str(&shown), 800)), STR_ARG(key));
     buf_done(&shown);
     return -1;
@@ -109,8 +101,8 @@ static int fail_type(struct merge *m, const char *expected, const val *got)
 static struct items items_of(struct merge *m, const val *arr)
 {
     struct items list = {arena_alloc(&m->temporary, (val_len(arr) + 1) * sizeof(val *)), 0};
-    VAL_FOR(arr, item)
-    list.v[list.n++] = item;
+    VAL_FOR (arr, item)
+        list.v[list.n++] = item;
     return list;
 }
 
@@ -162,7 +154,7 @@ static int need_keys(struct merge *m, struct items list, struct str key)
         if (!val_is_obj(list.v[i]))
             return fail_type(m, "map[string]interface {}", list.v[i]);
         if (!val_get_str(list.v[i], key))
-            return fail_no_key(m, list.v[i], key);
+            return patch_fail_no_key(list.v[i], key, m->err);
     }
     return 0;
 }
@@ -225,9 +217,9 @@ static bool strip_directives(struct merge *m, val *v)
         if (val_get(v, "$patch"))
             return false;
         struct items gone = {arena_alloc(&m->temporary, (val_len(v) + 1) * sizeof(val *)), 0};
-        VAL_EACH(v, key, member)
-        if (!strip_directives(m, member))
-            gone.v[gone.n++] = key;
+        VAL_EACH (v, key, member)
+            if (!strip_directives(m, member))
+                gone.v[gone.n++] = key;
         for (size_t i = 0; i < gone.n; i++)
             val_del_str(v, val_str(gone.v[i]));
     } else if (val_is_arr(v)) {
@@ -242,11 +234,10 @@ static bool strip_directives(struct merge *m, val *v)
 
 static void drop_nulls(struct merge *m, val *v)
 {
-    VAL_FOR(v, item)
-    drop_nulls(m, item);
+    VAL_FOR (v, item)
+        drop_nulls(m, item);
     struct items gone = {arena_alloc(&m->temporary, (val_len(v) + 1) * sizeof(val *)), 0};
-    VAL_EACH(v, key, member)
-    {
+    VAL_EACH (v, key, member) {
         if (val_is_null(member))
             gone.v[gone.n++] = key;
         else
@@ -265,18 +256,18 @@ static struct str short_name(const struct schema *s)
     return name;
 }
 
-static int find_rule(struct merge *m, const struct schema *s, struct str name, bool list,
-                     struct rule *ret)
+int patch_find_rule(const struct schema *s, struct str name, bool list, struct patch_rule *ret,
+                    struct err *err)
 {
-    *ret = (struct rule){0};
+    *ret = (struct patch_rule){0};
     if (s && s->type == SCHEMA_MAP)
-        return err_internal(m->err,
+        return err_internal(err,
                             "merging an %s in json but data type is not struct, instead "
                             "is: map",
                             list ? "array" : "object");
     const struct schema_field *f = s ? schema_field(s, name) : NULL;
     if (!f)
-        return err_internal(m->err,
+        return err_internal(err,
                             "unable to find api field in struct %.*s for the json field "
                             "\"%.*s\"",
                             STR_ARG(short_name(s)), STR_ARG(name));
@@ -284,6 +275,7 @@ static int find_rule(struct merge *m, const struct schema *s, struct str name, b
         list && f->schema && f->schema->type == SCHEMA_ARRAY ? f->schema->items : f->schema;
     ret->merge = f->patch & SCHEMA_PATCH_MERGE;
     ret->replace = f->patch & SCHEMA_PATCH_REPLACE;
+    ret->retain_keys = f->patch & SCHEMA_PATCH_RETAIN_KEYS;
     ret->key = str_of(f->merge_key);
     return 0;
 }
@@ -336,7 +328,7 @@ static int obey_elements(struct merge *m, struct items *original, struct items *
             plain.v[plain.n++] = item;
         } else if (str_is(val_str(directive), "delete")) {
             if (!val_get_str(item, key))
-                return fail_no_key(m, item, key);
+                return patch_fail_no_key(item, key, m->err);
             gone.v[gone.n++] = item;
         } else if (str_is(val_str(directive), "replace")) {
             replace = true;
@@ -357,14 +349,14 @@ static int obey_elements(struct merge *m, struct items *original, struct items *
     return 0;
 }
 
-static int merge_objects(struct merge *m, const struct rule *rule, struct items original,
+static int merge_objects(struct merge *m, const struct patch_rule *rule, struct items original,
                          struct items patch, struct items *ret)
 {
     struct items all = joined(m, original, patch);
     all.n = original.n;
     for (size_t i = 0; i < patch.n; i++) {
         if (!val_get_str(patch.v[i], rule->key))
-            return fail_no_key(m, patch.v[i], rule->key);
+            return patch_fail_no_key(patch.v[i], rule->key, m->err);
         ssize_t at = position(all, patch.v[i], rule->key);
         if (at < 0) {
             all.v[all.n++] = patch.v[i];
@@ -379,8 +371,8 @@ static int merge_objects(struct merge *m, const struct rule *rule, struct items 
     return 0;
 }
 
-static int merge_list(struct merge *m, const struct rule *rule, const val *old, const val *new,
-                      bool deletions, struct items *ret)
+static int merge_list(struct merge *m, const struct patch_rule *rule, const val *old,
+                      const val *new, bool deletions, struct items *ret)
 {
     struct items original = items_of(m, old), patch = items_of(m, new), all;
     if (!rule->merge && !deletions) {
@@ -450,7 +442,7 @@ static int check_order(struct merge *m, struct items patch, struct items order, 
 static int obey_order(struct merge *m, const struct schema *s, val *original, val *patch,
                       struct str name, const val *wanted)
 {
-    struct rule rule;
+    struct patch_rule rule;
     val *old = val_get_str(original, name), *new = val_get_str(patch, name);
     if (!val_is_arr(wanted))
         return fail_type(m, "[]interface {}", wanted);
@@ -458,7 +450,7 @@ static int obey_order(struct merge *m, const struct schema *s, val *original, va
         return fail_type(m, "[]interface {}", old);
     if (new && !val_is_arr(new))
         return fail_type(m, "[]interface {}", new);
-    if (find_rule(m, s, name, true, &rule) != 0)
+    if (patch_find_rule(s, name, true, &rule, m->err) != 0)
         return -1;
     struct items order = items_of(m, wanted), server = items_of(m, old);
     struct items named = items_of(m, new), all;
@@ -487,9 +479,9 @@ static int obey_order(struct merge *m, const struct schema *s, val *original, va
 static int obey_orders(struct merge *m, const struct schema *s, val *original, val *patch)
 {
     struct items keys = {arena_alloc(&m->temporary, (val_len(patch) + 1) * sizeof(val *)), 0};
-    VAL_EACH(patch, key, member)
-    if (str_starts(val_str(key), STR(ORDER_PREFIX)))
-        keys.v[keys.n++] = key;
+    VAL_EACH (patch, key, member)
+        if (str_starts(val_str(key), STR(ORDER_PREFIX)))
+            keys.v[keys.n++] = key;
     for (size_t i = 0; i < keys.n; i++) {
         struct str key = val_str(keys.v[i]);
         const val *wanted = val_get_str(patch, key);
@@ -511,8 +503,7 @@ static int obey_retain_keys(struct merge *m, val *original, val *patch)
     struct items kept = items_of(m, retain);
     if (!val_is_arr(retain))
         return fail_format(m, "retainKeys");
-    VAL_EACH(patch, key, member)
-    {
+    VAL_EACH (patch, key, member) {
         struct str name = val_str(key);
         bool directive =
             str_starts(name, STR(DELETE_PREFIX)) || str_starts(name, STR(ORDER_PREFIX));
@@ -520,9 +511,9 @@ static int obey_retain_keys(struct merge *m, val *original, val *patch)
             return fail_format(m, "retainKeys");
     }
     struct items gone = {arena_alloc(&m->temporary, (val_len(original) + 1) * sizeof(val *)), 0};
-    VAL_EACH(original, key, member)
-    if (position(kept, key, (struct str){0}) < 0)
-        gone.v[gone.n++] = key;
+    VAL_EACH (original, key, member)
+        if (position(kept, key, (struct str){0}) < 0)
+            gone.v[gone.n++] = key;
     for (size_t i = 0; i < gone.n; i++)
         val_del_str(original, val_str(gone.v[i]));
     return 0;
@@ -541,7 +532,7 @@ static void set_stripped(struct merge *m, val *original, struct str name, val *v
 static int merge_member(struct merge *m, const struct schema *s, val *original, struct str name,
                         val *new)
 {
-    struct rule rule;
+    struct patch_rule rule;
     bool deletions = str_starts(name, STR(DELETE_PREFIX));
     if (deletions)
         name = str_from(name, sizeof DELETE_PREFIX - 1);
@@ -556,7 +547,7 @@ static int merge_member(struct merge *m, const struct schema *s, val *original, 
             set_stripped(m, original, name, new);
         return 0;
     }
-    if (find_rule(m, s, name, lists, &rule) != 0)
+    if (patch_find_rule(s, name, lists, &rule, m->err) != 0)
         return -1;
     val *merged;
     if (lists) {
@@ -588,8 +579,8 @@ static val *merge_map(struct merge *m, const struct schema *s, val *original, va
     if (obey_retain_keys(m, original, patch) != 0 || obey_orders(m, s, original, patch) != 0)
         return NULL;
     struct items keys = {arena_alloc(&m->temporary, (val_len(patch) + 1) * sizeof(val *)), 0};
-    VAL_EACH(patch, key, member)
-    keys.v[keys.n++] = key;
+    VAL_EACH (patch, key, member)
+        keys.v[keys.n++] = key;
     for (size_t i = 0; i < keys.n; i++) {
         val *member = keys.v[i]->next; /* its own links change when it moves */
         if (merge_member(m, s, original, val_str(keys.v[i]), member) != 0)
