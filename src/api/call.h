@@ -121,6 +121,8 @@ enum call_next call_reply_text(struct call *c, int status, const char *type, str
 /* An object in the form that the client asked for; the JSON is copied. */
 enum call_next call_reply_object(struct call *c, int status, struct str json);
 enum call_next call_reply_val(struct call *c, int status, const val *v);
+/* {"kind":"Status","status":"Success",…} */
+enum call_next call_reply_success(struct call *c, int status);
 enum call_next call_reply_not_found_page(struct call *c);
 /* The metav1.Status of an error, with the call's details. */
 void status_write(const struct call *c, const struct err *err, struct buf *b);

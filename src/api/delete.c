@@ -250,7 +250,7 @@ struct deletion {
     bool gone; /* the write removes it */
 };
 
-static enum call_next reply_success(struct call *c, int status, const struct deletion *d)
+static enum call_next reply_success(struct call *c, const struct deletion *d)
 {
     struct doc *doc = &c->doc;
     val *v = val_new_obj(doc), *details;
@@ -258,17 +258,13 @@ static enum call_next reply_success(struct call *c, int status, const struct del
     val_set_z(doc, v, "apiVersion", "v1");
     val_ensure_obj(doc, v, "metadata");
     val_set_z(doc, v, "status", "Success");
-    if (d) {
-        details = val_ensure_obj(doc, v, "details");
-        val_set_s(doc, details, "name", d->name);
-        if (c->route.group.n)
-            val_set_s(doc, details, "group", c->route.group);
-        val_set_s(doc, details, "kind", c->route.resource);
-        val_set_s(doc, details, "uid", d->uid);
-    } else {
-        val_set_int(doc, v, "code", status);
-    }
-    return call_reply_val(c, status, v);
+    details = val_ensure_obj(doc, v, "details");
+    val_set_s(doc, details, "name", d->name);
+    if (c->route.group.n)
+        val_set_s(doc, details, "group", c->route.group);
+    val_set_s(doc, details, "kind", c->route.resource);
+    val_set_s(doc, details, "uid", d->uid);
+    return call_reply_val(c, 200, v);
 }
 
 static enum call_next deleted(struct call *c)
@@ -278,13 +274,11 @@ static enum call_next deleted(struct call *c)
         return call_again(c);
     if (c->write.result == STORE_FAILED)
         return write_failed(c);
-    if (c->handler == handle_eviction)
-        return reply_success(c, 201, NULL);
     if (!d->gone)
         return call_reply_object(c, 200, bytes_str(c->write.first_value));
     if (c->stored)
         return call_reply_object(c, 200, bytes_str(c->stored));
-    return reply_success(c, 200, d);
+    return reply_success(c, d);
 }
 
 static enum call_next delete_one(struct call *c, const val *options)
@@ -313,9 +307,8 @@ static enum call_next delete_one(struct call *c, const val *options)
     if (rc < 0)
         next = call_fail(c, &err);
     else if (rc == 1 || c->options.dry_run)
-        next = c->handler == handle_eviction ? reply_success(c, 201, NULL)
-               : d->gone && !c->stored       ? reply_success(c, 200, d)
-                                             : call_reply_object(c, 200, bytes_str(before));
+        next = d->gone && !c->stored ? reply_success(c, d)
+                                     : call_reply_object(c, 200, bytes_str(before));
     else
         next = write_submit(c, deleted);
     bytes_unref(before);
@@ -328,25 +321,6 @@ enum call_next handle_delete(struct call *c)
     val *options;
     if (call_begin(c, &err) != 0 || parse_options(c, &options, &err) != 0)
         return call_fail(c, &err);
-    return delete_one(c, options);
-}
-
-/* POST pods/eviction: a deletion that budgets may refuse; there are none yet. */
-enum call_next handle_eviction(struct call *c)
-{
-    struct err err = {0};
-    val *eviction;
-    if (body_decode(c, schema_find(STR("io.k8s.api.policy.v1.Eviction")), STR("policy/v1"),
-                    STR("Eviction"), &eviction, &err) != 0 ||
-        call_begin(c, &err) != 0)
-        return call_fail(c, &err);
-    struct str name = VAL_STR(eviction, "metadata", "name");
-    if (name.n && !str_eq(name, c->route.name))
-        return call_fail(
-            c, (err_bad(&err, "name in URL does not match name in Eviction object"), &err));
-    const val *options = val_get(eviction, "deleteOptions");
-    if (val_len(val_get(options, "dryRun")))
-        c->options.dry_run = true;
     return delete_one(c, options);
 }
 

@@ -103,7 +103,8 @@ void status_write(const struct call *c, const struct err *err, struct buf *b)
     put_member(b, "message", str_of(message));
     put_member(b, "reason", str_of(reason));
     buf_putc(b, ',');
-    if (has_details(c, code) || c->details.retry_after || val_len(c->details.causes) || code == 500)
+    if (has_details(c, code) || c->details.retry_after || val_len(c->details.causes) ||
+        (code == 500 && !c->details.none))
         put_details(c, err, b);
     buf_printf(b, "\"code\":%d}\n", code);
 }
@@ -124,6 +125,16 @@ enum call_next call_fail(struct call *c, const struct err *err)
 }
 
 /* --- success --- */
+enum call_next call_reply_success(struct call *c, int status)
+{
+    return call_reply_object(
+        c, status,
+        arena_printf(&c->arena,
+                     "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":"
+                     "\"Success\",\"code\":%d}",
+                     status));
+}
+
 enum call_next call_reply(struct call *c, int status, struct bytes *take)
 {
     c->status = status;

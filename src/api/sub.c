@@ -154,9 +154,7 @@ static enum call_next sub_changed(struct call *c)
     if (c->write.result == STORE_FAILED)
         return write_failed(c);
     if (strcmp(c->route.verb, "create") == 0)
-        return call_reply_object(c, 201,
-                                 STR("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
-                                     "\"status\":\"Success\",\"code\":201}"));
+        return call_reply_success(c, 201);
     struct bytes *answer = c->stored ? c->stored : c->write.first_value;
     return call_reply_object(c, 200, bytes_str(answer));
 }

@@ -7,6 +7,7 @@
 #include "doc/time.h"
 
 static const struct resource replicationcontrollers = {"", "v1", "replicationcontrollers", true};
+static const struct resource poddisruptionbudgets = {"policy", "v1", "poddisruptionbudgets", true};
 
 const struct kind_info kind_infos[KIND_COUNT] = {
     [KIND_NAMESPACES] = {&RES_NAMESPACES, "v1", "Namespace"},
@@ -23,6 +24,7 @@ const struct kind_info kind_infos[KIND_COUNT] = {
     [KIND_REPLICASETS] = {&RES_REPLICASETS, "apps/v1", "ReplicaSet"},
     [KIND_REPLICATIONCONTROLLERS] = {&replicationcontrollers, "v1", "ReplicationController"},
     [KIND_CONTROLLERREVISIONS] = {&RES_CONTROLLERREVISIONS, "apps/v1", "ControllerRevision"},
+    [KIND_PODDISRUPTIONBUDGETS] = {&poddisruptionbudgets, "policy/v1", "PodDisruptionBudget"},
 };
 
 enum kind kind_find(struct str api_version, struct str kind)
@@ -171,7 +173,8 @@ static struct item *build(struct parts *p, enum kind kind, const val *v)
         i->node = item_read_node(p, v);
     else if (kind == KIND_SERVICES || kind == KIND_REPLICATIONCONTROLLERS)
         i->selector = part_labels(p, VAL_PATH(v, "spec", "selector"));
-    else if (kind == KIND_REPLICASETS || kind == KIND_DEPLOYMENTS)
+    else if (kind == KIND_REPLICASETS || kind == KIND_DEPLOYMENTS ||
+             kind == KIND_PODDISRUPTIONBUDGETS)
         i->selector = part_labels(p, VAL_PATH(v, "spec", "selector", "matchLabels"));
     return i;
 }

@@ -26,6 +26,7 @@ enum kind { /* the kinds that controllers watch; the order of start-up */
             KIND_REPLICASETS,
             KIND_REPLICATIONCONTROLLERS,
             KIND_CONTROLLERREVISIONS,
+            KIND_PODDISRUPTIONBUDGETS,
             KIND_COUNT,
 };
 
@@ -140,7 +141,7 @@ struct item {
     const struct pod *pod;          /* KIND_PODS */
     const struct node *node;        /* KIND_NODES */
     struct labels selector;         /* services and replication controllers: spec.selector;
-                                       deployments and replica sets: its matchLabels, so that what
+                                       the others that have one: its matchLabels, so that what
                                        does not have them never matches */
 };
 

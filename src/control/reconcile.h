@@ -158,6 +158,7 @@ struct controller {
 extern const struct controller controller_deployment, controller_replicaset,
     controller_endpointslice, controller_endpoints, controller_namespace, controller_serviceaccount,
     controller_root_ca, controller_garbage, controller_node_lifecycle, controller_taint_eviction,
-    controller_podgc, controller_node_ipam, controller_scheduler, controller_replication;
+    controller_podgc, controller_node_ipam, controller_scheduler, controller_replication,
+    controller_disruption;
 
 extern const struct controller *const controllers[]; /* all, NULL ends */

@@ -16,11 +16,14 @@ enum {
 };
 
 const struct controller *const controllers[] = {
-    &controller_namespace,      &controller_serviceaccount, &controller_root_ca,
-    &controller_deployment,     &controller_replicaset,     &controller_scheduler,
-    &controller_endpointslice,  &controller_endpoints,      &controller_garbage,
-    &controller_node_lifecycle, &controller_taint_eviction, &controller_podgc,
-    &controller_node_ipam,      &controller_replication,    NULL,
+    &controller_namespace,      &controller_serviceaccount,
+    &controller_root_ca,        &controller_deployment,
+    &controller_replicaset,     &controller_scheduler,
+    &controller_endpointslice,  &controller_endpoints,
+    &controller_garbage,        &controller_node_lifecycle,
+    &controller_taint_eviction, &controller_podgc,
+    &controller_node_ipam,      &controller_replication,
+    &controller_disruption,     NULL,
 };
 
 /* --- live reads --- */

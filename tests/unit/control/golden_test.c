@@ -381,6 +381,11 @@ TEST(scheduler_filters_scores_and_explains)
     run_folder("scheduler");
 }
 
+TEST(budgets_tell_how_many_pods_may_go)
+{
+    run_folder("disruption");
+}
+
 TEST(replication_controllers_keep_as_many_pods_as_asked_for)
 {
     run_folder("replication");
