@@ -27,27 +27,8 @@ static int ensure_kubernetes(struct client *c, const struct bootstrap_config *co
                "\"labels\":{\"component\":\"apiserver\","
                "\"provider\":\"kubernetes\"}},\"spec\":{\"clusterIP\":\"%s\",\"ports\":[{\"name\":"
                "\"https\",\"port\":443,\"targetPort\":%d}]}}",
-               config->ranges->service_ip, config->advertise_port);
-    if (ensure(c, &RES_SERVICES, "default", text, err))
-        return -1;
-    buf_printf(text,
-               "{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":"
-               "\"kubernetes\",\"labels\":{"
-               "\"endpointslice.kubernetes.io/"
-               "skip-mirror\":\"true\"}},\"subsets\":[{\"addresses\":[{\"ip\":\"%s\"}],"
-               "\"ports\":[{\"name\":\"https\",\"port\":%d}]}]}",
-               config->advertise_ip, config->advertise_port);
-    if (ensure(c, &RES_ENDPOINTS, "default", text, err))
-        return -1;
-    buf_printf(text,
-               "{\"apiVersion\":\"discovery.k8s.io/"
-               "v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"kubernetes\",\"labels\":{"
-               "\"kubernetes.io/"
-               "service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\",\"endpoints\":[{"
-               "\"addresses\":[\"%s\"],"
-               "\"conditions\":{\"ready\":true}}],\"ports\":[{\"name\":\"https\",\"port\":%d}]}",
-               config->advertise_ip, config->advertise_port);
-    return ensure(c, &RES_ENDPOINTSLICES, "default", text, err);
+               config->ranges->service_ip, config->port);
+    return ensure(c, &RES_SERVICES, "default", text, err);
 }
 
 static int ensure_dns(struct client *c, const struct bootstrap_config *config, struct buf *text,

@@ -7,10 +7,9 @@
 
 struct bootstrap_config {
     const struct ranges *ranges;
-    const char *advertise_ip; /* where pods reach the API server */
-    int advertise_port;
+    int port; /* of the API server */
 };
 
-/* Makes what is missing: Service default/kubernetes with its Endpoints and EndpointSlice, Service
+/* Makes what is missing: Service default/kubernetes (its endpoints are presence.h's), Service
  * kube-system/kube-dns, ServiceCIDR kubernetes. */
 int bootstrap(struct client *c, const struct bootstrap_config *config, struct err *err);

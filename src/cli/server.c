@@ -11,10 +11,13 @@
 #include "base/log.h"
 #include "cli/bootstrap.h"
 #include "cli/cli.h"
+#include "cli/cluster.h"
+#include "cli/presence.h"
 #include "cli/ranges.h"
 #include "cli/ready.h"
 #include "cli/store_spec.h"
 #include "control/control.h"
+#include "control/leader.h"
 
 enum { MAX_LOOPS = 16, DRAIN_MS = 2000 };
 
@@ -31,14 +34,17 @@ struct shard {
 };
 
 struct server {
-    const char *data_dir, *listen, *node_name;
+    const char *data_dir, *listen, *advertise, *node_name;
+    char host[256], identity[300];
     struct store_spec store_spec;
     struct ranges ranges;
     struct pki pki;
     struct store *store;
     struct api *api;
     struct client *controller_client;
-    struct control *control;
+    struct leader *leader;
+    struct control *control; /* while this server is the leader */
+    struct presence *presence;
     struct shard shards[MAX_LOOPS];
     size_t shard_count;
 };
@@ -167,6 +173,41 @@ static void stop_shards(struct server *s)
     }
 }
 
+/* --- the work that one server does for all --- */
+
+static int begin_control(void *arg)
+{
+    struct server *s = arg;
+    struct err err;
+    const struct control_config config = {.pod_cidr = s->ranges.pod_cidr, .ca_pem = s->pki.ca_cert};
+    if (control_start(s->controller_client, world_real(), &config, &s->control, &err) == 0)
+        return 0;
+    log_error("server", "the controllers do not start", "error", err.message);
+    return -1;
+}
+
+static void end_control(void *arg)
+{
+    struct server *s = arg;
+    control_stop(s->control);
+    s->control = NULL;
+}
+
+static int start_leader(struct server *s, struct err *err)
+{
+    static const char *const leases[] = {"kube-controller-manager", "kube-scheduler", NULL};
+    char uuid[37];
+    world_uuid(world_real(), uuid);
+    snprintf(s->identity, sizeof(s->identity), "%s_%s", s->host, uuid);
+    const struct leader_config config = {.leases = leases,
+                                         .identity = s->identity,
+                                         .alone = !store_is_shared(s->store),
+                                         .won = begin_control,
+                                         .lost = end_control,
+                                         .arg = s};
+    return leader_start(s->controller_client, world_real(), &config, &s->leader, err);
+}
+
 static int start_control(struct server *s, struct err *err)
 {
     static const char *const groups[] = {"system:masters", NULL};
@@ -175,14 +216,16 @@ static int start_control(struct server *s, struct err *err)
     split_listen(s->listen, ip, sizeof(ip), &port);
     if (api_client(s->api, "system:kube-controller-manager", groups, &s->controller_client, err))
         return -1;
-    const struct bootstrap_config objects = {.ranges = &s->ranges,
-                                             .advertise_ip =
-                                                 needs_gateway(ip) ? s->ranges.gateway_ip : ip,
-                                             .advertise_port = port};
-    if (bootstrap(s->controller_client, &objects, err))
+    const struct bootstrap_config objects = {.ranges = &s->ranges, .port = port};
+    const struct presence_config presence = {.host = s->host,
+                                             .address = s->advertise        ? s->advertise
+                                                        : needs_gateway(ip) ? s->ranges.gateway_ip
+                                                                            : ip,
+                                             .port = port,
+                                             .alone = !store_is_shared(s->store)};
+    if (bootstrap(s->controller_client, &objects, err) || start_leader(s, err))
         return -1;
-    const struct control_config config = {.pod_cidr = s->ranges.pod_cidr, .ca_pem = s->pki.ca_cert};
-    return control_start(s->controller_client, world_real(), &config, &s->control, err);
+    return presence_start(s->controller_client, world_real(), &presence, &s->presence, err);
 }
 
 static int open_store(struct server *s, struct err *err)
@@ -198,18 +241,24 @@ static int open_store(struct server *s, struct err *err)
 
 static int start(struct server *s, const char *service_cidr, const char *pod_cidr, struct err *err)
 {
-    if (file_mkdirs(s->data_dir, 0700, err) ||
-        ranges_ensure(s->data_dir, service_cidr, pod_cidr, &s->ranges, err))
+    struct ranges common;
+    if (file_mkdirs(s->data_dir, 0700, err) || open_store(s, err) ||
+        cluster_ranges(s->store, &common, err))
         return -1;
-    const char *const names[] = {s->ranges.gateway_ip, NULL};
+    if (!*service_cidr)
+        service_cidr = common.service_cidr;
+    if (!*pod_cidr)
+        pod_cidr = common.pod_cidr;
+    if (ranges_ensure(s->data_dir, service_cidr, pod_cidr, &s->ranges, err))
+        return -1;
+    const char *const names[] = {s->ranges.gateway_ip, s->advertise, NULL};
     const struct pki_config pki = {.dir = s->data_dir,
                                    .listen = s->listen,
                                    .service_ip = s->ranges.service_ip,
                                    .node_name = s->node_name,
                                    .extra = names};
-    if (pki_ensure(&pki, &s->pki, err))
-        return -1;
-    if (open_store(s, err))
+    if (pki_ensure(&pki, &s->pki, err) ||
+        cluster_agree(s->store, s->data_dir, &s->ranges, s->pki.ca_cert, err))
         return -1;
     const struct api_config config = {.store = s->store,
                                       .data_dir = s->data_dir,
@@ -223,8 +272,8 @@ static void stop(struct server *s)
 {
     if (s->api)
         api_drain(s->api);
-    if (s->control)
-        control_stop(s->control);
+    presence_stop(s->presence);
+    leader_stop(s->leader);
     stop_shards(s);
     client_free(s->controller_client);
     if (s->api)
@@ -236,10 +285,9 @@ static void stop(struct server *s)
 
 int cmd_server(int argc, char **argv)
 {
-    char host[256];
-    default_node_name(host, sizeof(host));
-    struct server s = {
-        .data_dir = CLI_DEFAULT_DATA_DIR, .listen = CLI_DEFAULT_LISTEN, .node_name = host};
+    struct server s = {.data_dir = CLI_DEFAULT_DATA_DIR, .listen = CLI_DEFAULT_LISTEN};
+    default_node_name(s.host, sizeof(s.host));
+    s.node_name = s.host;
     const char *service_cidr = "", *pod_cidr = "";
     bool verbose = false;
     const struct cli_option options[] = {
@@ -247,6 +295,8 @@ int cmd_server(int argc, char **argv)
          "where everything is kept (" CLI_DEFAULT_DATA_DIR ")"},
         {"listen", &s.listen, NULL, "ADDR:PORT",
          "where the API is served (" CLI_DEFAULT_LISTEN ")"},
+        {"advertise-address", &s.advertise, NULL, "IP",
+         "where agents, pods and other servers reach this one (the address listened on)"},
         {"node-name", &s.node_name, NULL, "NAME",
          "the node that gets a credential in DIR (the host's name)"},
         {"service-cidr", &service_cidr, NULL, "CIDR", "addresses of services"},

@@ -13,6 +13,7 @@
 
 struct up {
     const char *data_dir, *listen, *node_name, *service_cidr, *pod_cidr;
+    const char *advertise;                                          /* NULL: not given */
     const char *store, *etcd_cafile, *etcd_certfile, *etcd_keyfile; /* NULL: not given */
     bool no_agent;
     int64_t started_ns;
@@ -84,10 +85,15 @@ static void server_words(const struct up *u, const char **ret)
 {
     const struct {
         const char *name, *value;
-    } options[] = {{"--data-dir", u->data_dir},        {"--listen", u->listen},
-                   {"--node-name", u->node_name},      {"--service-cidr", u->service_cidr},
-                   {"--pod-cidr", u->pod_cidr},        {"--store", u->store},
-                   {"--etcd-cafile", u->etcd_cafile},  {"--etcd-certfile", u->etcd_certfile},
+    } options[] = {{"--data-dir", u->data_dir},
+                   {"--listen", u->listen},
+                   {"--node-name", u->node_name},
+                   {"--advertise-address", u->advertise},
+                   {"--service-cidr", u->service_cidr},
+                   {"--pod-cidr", u->pod_cidr},
+                   {"--store", u->store},
+                   {"--etcd-cafile", u->etcd_cafile},
+                   {"--etcd-certfile", u->etcd_certfile},
                    {"--etcd-keyfile", u->etcd_keyfile}};
     size_t n = 0;
     ret[n++] = "server";
@@ -152,6 +158,8 @@ int cmd_up(int argc, char **argv)
          "where everything is kept (" CLI_DEFAULT_DATA_DIR ")"},
         {"listen", &u.listen, NULL, "ADDR:PORT",
          "where the API is served (" CLI_DEFAULT_LISTEN ")"},
+        {"advertise-address", &u.advertise, NULL, "IP",
+         "where agents, pods and other servers reach this one (the address listened on)"},
         {"node-name", &u.node_name, NULL, "NAME", "this node's name (the host's)"},
         {"service-cidr", &u.service_cidr, NULL, "CIDR",
          "addresses of services (a free /16 in 10.96.0.0/12, kept)"},
