@@ -25,11 +25,19 @@ void cluster_watch(struct cluster *c, const struct cluster_watcher *w)
     c->watcher = *w;
 }
 
+bool cluster_interrupted(struct cluster *c)
+{
+    return c->watcher.interrupted && c->watcher.interrupted(c->watcher.arg);
+}
+
 int cluster_check_interrupt(struct cluster *c)
 {
-    if (c->watcher.interrupted && c->watcher.interrupted(c->watcher.arg))
-        return chart_fail(c->cx, "context canceled");
-    return 0;
+    return cluster_interrupted(c) ? chart_fail(c->cx, "context canceled") : 0;
+}
+
+void cluster_ignore_interrupts(struct cluster *c)
+{
+    c->watcher.interrupted = NULL;
 }
 
 /* --- calls --- */
@@ -108,6 +116,33 @@ void cluster_query_escape(struct buf *b, struct str s)
         else
             buf_printf(b, "%%%02X", ch);
     }
+}
+
+int cluster_pods(struct cluster *c, struct str namespace, struct str selector, struct objects *ret)
+{
+    struct arena *a = c->cx->arena;
+    struct buf query = {0};
+    struct doc d;
+    val *list;
+    struct str path = arena_printf(a, "/api/v1/namespaces/%.*s/pods", STR_ARG(namespace));
+    *ret = (struct objects){0};
+    buf_puts(&query, "labelSelector=");
+    cluster_query_escape(&query, selector);
+    doc_init(&d);
+    int rc = cluster_get_val(c, path, buf_str(&query), &d, &list);
+    VAL_FOR (val_get(list, "items"), pod) {
+        struct str name = VAL_STR(pod, "metadata", "name");
+        struct object o = {.api_version = STR("v1"),
+                           .kind = STR("Pod"),
+                           .namespace = arena_dup(a, namespace),
+                           .name = arena_dup(a, name),
+                           .collection = path,
+                           .path = arena_printf(a, "%.*s/%.*s", STR_ARG(path), STR_ARG(name))};
+        objects_add(a, ret, &o);
+    }
+    doc_done(&d);
+    buf_done(&query);
+    return rc;
 }
 
 int cluster_reachable(struct cluster *c)

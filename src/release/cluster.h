@@ -24,8 +24,11 @@ struct cluster_watcher {
     void *arg;
 };
 void cluster_watch(struct cluster *c, const struct cluster_watcher *w);
+bool cluster_interrupted(struct cluster *c);
 /* 0, or -1 with "context canceled". */
 int cluster_check_interrupt(struct cluster *c);
+/* What cleans up after an interruption is not interrupted. */
+void cluster_ignore_interrupts(struct cluster *c);
 
 /* "Kubernetes cluster unreachable: …" */
 int cluster_reachable(struct cluster *c);
@@ -60,6 +63,8 @@ int cluster_build(struct cluster *c, struct str manifest, bool validate, struct 
 
 /* The object as the server has it; *ret_json empty: it does not exist. */
 int cluster_get(struct cluster *c, const struct object *o, struct str *ret_json);
+/* The pods that a label selector finds, without their documents. */
+int cluster_pods(struct cluster *c, struct str namespace, struct str selector, struct objects *ret);
 /* GET of any path: for pods of a selector, logs and the like. */
 int cluster_read(struct cluster *c, struct str path, struct str query, struct str *ret_body);
 
