@@ -1,51 +1,31 @@
 #include "chart/repo.h"
 
-#include <curl/curl.h>
 #include <stdlib.h>
 
 #include "functions/semver.h"
+#include "net/fetch.h"
 
 /* --- HTTP --- */
-static size_t take_piece(char *p, size_t size, size_t n, void *arg)
-{
-    struct buf *b = arg;
-    if (b->n + size * n > CHART_MAX_TOTAL)
-        return 0;
-    buf_append(b, p, size * n);
-    return size * n;
-}
-
 int repo_get(struct chart_ctx *cx, struct str url, struct str *ret)
 {
-    char problem[CURL_ERROR_SIZE] = "";
-    struct buf body = {0};
-    const char *address = arena_z(cx->arena, url);
-    CURL *c = curl_easy_init();
-    if (!c)
-        return chart_fail(cx, "no HTTP client");
-    curl_easy_setopt(c, CURLOPT_URL, address);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT, 120L);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "Helm/3.22");
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, problem);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_piece);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, &body);
-    CURLcode code = curl_easy_perform(c);
-    long answer = 0;
-    curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &answer);
-    curl_easy_cleanup(c);
-    *ret = arena_dup(cx->arena, buf_str(&body));
-    buf_done(&body);
-    if (code != CURLE_OK)
-        return chart_fail(cx, "Get \"%s\": %s", address,
-                          problem[0] ? problem : curl_easy_strerror(code));
-    if (answer != 200)
-        return chart_fail(cx, "failed to fetch %s : %ld", address, answer);
-    return 0;
+    struct fetcher *f;
+    struct fetch_answer answer = {0};
+    struct err err;
+    if (fetcher_new(&(struct fetch_options){.system_ca = true, .user_agent = "Helm/3.22"}, &f,
+                    &err) < 0)
+        return chart_fail(cx, "%s", err.message);
+    int status = fetch(
+        f, &(struct fetch_request){.url = url, .max_body = CHART_MAX_TOTAL, .timeout_ms = 120000},
+        &answer, &err);
+    *ret = arena_dup(cx->arena, buf_str(&answer.body));
+    if (status < 0)
+        chart_fail(cx, "%s", err.message);
+    else if (answer.status != 200)
+        status = chart_fail(cx, "failed to fetch %.*s : %d %s", STR_ARG(url), answer.status,
+                            http_reason(answer.status));
+    fetch_answer_done(&answer);
+    fetcher_free(f);
+    return status;
 }
 
 /* --- index.yaml --- */

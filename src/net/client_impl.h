@@ -54,7 +54,8 @@ struct http_client {
     struct loop *loop;
     struct tls *tls;
     char *server_name, *host, *authority;
-    int port;
+    int port;                   /* host and port: where to connect to */
+    struct buf connect_request; /* for a proxy's tunnel; empty: none */
     bool http1_only, http2_prior, resolving, over;
     size_t max_conns;
     int64_t connect_ms;

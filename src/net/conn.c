@@ -17,7 +17,8 @@ enum {
     WRITE_A_TURN = 1024 * 1024,
     VECTORS = 64,
     LINGER_MS = 1000,
-    FLUSH_MS = 10000, /* without progress, for a peer that is slow to take its last answer */
+    PROXY_ANSWER = 8 * 1024, /* the longest head of one */
+    FLUSH_MS = 10000,        /* without progress, for a peer that is slow to take its last answer */
 };
 
 /* A piece of the queue: either its own bytes, which later copies extend, or a part of shared ones.
@@ -44,6 +45,8 @@ struct conn {
     struct loop_task end;    /* lingering when the loop ends */
     struct tls_peer *peer;
     char *name;                             /* of a server, for messages */
+    struct buf proxy;                       /* what to ask of it, later its answer */
+    bool asking_proxy;                      /* for a tunnel; the TLS handshake follows */
     bool connecting, handshaking, announce; /* on the way to `ready` */
     bool paused, eof, failed, dead;
     bool lingering;
@@ -120,6 +123,7 @@ static void free_now(struct loop_task *t)
     if (c->peer)
         tls_peer_done(c->peer);
     free(c->peer);
+    buf_done(&c->proxy);
     free(c->name);
     free(c);
 }
@@ -214,6 +218,8 @@ int conn_connect(struct loop *l, const struct conn_target *target, const struct 
         goto bad;
     }
     c->connecting = true;
+    c->asking_proxy = target->connect_request.n > 0;
+    buf_put(&c->proxy, target->connect_request);
     c->name = mem_strdup(target->name);
     if (loop_add(l, fd, EPOLLOUT, on_io, c, &c->io, err) < 0)
         goto bad;
@@ -450,7 +456,7 @@ static void close_write_side(struct conn *c)
 
 static void flush(struct conn *c)
 {
-    if (c->connecting || c->handshaking || c->dead || c->failed || !c->head)
+    if (c->connecting || c->asking_proxy || c->handshaking || c->dead || c->failed || !c->head)
         return;
     size_t total = 0;
     bool blocked = false;
@@ -492,7 +498,7 @@ void conn_finish(struct conn *c)
 {
     if (!c || c->dead)
         return;
-    if (c->failed || c->handshaking || c->connecting) {
+    if (c->failed || c->handshaking || c->asking_proxy || c->connecting) {
         conn_free(c);
         return;
     }
@@ -552,6 +558,65 @@ static void handshake(struct conn *c)
     fail(c, &err);
 }
 
+/* On to the server itself, through the tunnel when there is one. */
+static void connection_made(struct conn *c)
+{
+    update_interest(c);
+    if (c->handshaking)
+        handshake(c);
+    else
+        become_ready(c);
+}
+
+static void fail_proxy(struct conn *c, struct str status)
+{
+    struct err err;
+    err_internal(&err, "%s", *status.p ? status.p : "the proxy closed the connection");
+    fail(c, &err);
+}
+
+/* The request is small enough for an empty socket's buffer. */
+static void ask_proxy(struct conn *c)
+{
+    ssize_t n = send(c->fd, c->proxy.p, c->proxy.n, MSG_NOSIGNAL);
+    if (n != (ssize_t)c->proxy.n) {
+        fail_errno(c, "proxy: write");
+        return;
+    }
+    buf_clear(&c->proxy);
+    update_interest(c);
+}
+
+/* Byte by byte: what follows the answer's head belongs to the server. */
+static void hear_proxy(struct conn *c)
+{
+    char byte;
+    ssize_t n;
+    while ((n = recv(c->fd, &byte, 1, 0)) == 1 && c->proxy.n < PROXY_ANSWER) {
+        buf_putc(&c->proxy, byte);
+        if (!str_ends(buf_str(&c->proxy), STR("\r\n\r\n")))
+            continue;
+        struct str line, rest, version, status;
+        str_cut(buf_str(&c->proxy), '\r', &line, &rest);
+        str_cut(line, ' ', &version, &status);
+        if (!str_starts(version, STR("HTTP/1.")) || !str_starts(status, STR("2"))) {
+            c->proxy.p[line.n] = '\0';
+            fail_proxy(c, status.n ? status : STR("malformed HTTP response of the proxy"));
+            return;
+        }
+        buf_done(&c->proxy);
+        c->asking_proxy = false;
+        connection_made(c);
+        return;
+    }
+    if (n == 1)
+        fail_proxy(c, STR("the proxy's answer is too long"));
+    else if (n == 0)
+        fail_proxy(c, STR(""));
+    else if (errno != EAGAIN && errno != EINTR)
+        fail_errno(c, "proxy: read");
+}
+
 static void connected(struct conn *c)
 {
     int error = 0;
@@ -565,11 +630,10 @@ static void connected(struct conn *c)
         return;
     }
     c->connecting = false;
-    update_interest(c);
-    if (c->handshaking)
-        handshake(c);
+    if (c->asking_proxy)
+        ask_proxy(c);
     else
-        become_ready(c);
+        connection_made(c);
 }
 
 static void announce(struct conn *c)
@@ -606,6 +670,10 @@ static void on_io(void *arg, uint32_t events)
     struct conn *c = arg;
     if (c->connecting) {
         connected(c);
+        return;
+    }
+    if (c->asking_proxy) {
+        hear_proxy(c);
         return;
     }
     if (c->handshaking) {

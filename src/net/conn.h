@@ -33,10 +33,12 @@ struct conn *conn_accept(struct loop *l, int fd, struct tls *tls, const struct c
 struct conn_target {
     const struct sockaddr *addr;
     socklen_t addr_len;
-    const char *name;        /* for messages: "127.0.0.1:6443" */
-    struct tls *tls;         /* NULL: plain */
-    const char *server_name; /* what the certificate must say */
-    bool http1_only;         /* do not offer h2 */
+    const char *name;           /* for messages: "127.0.0.1:6443" */
+    struct tls *tls;            /* NULL: plain */
+    const char *server_name;    /* what the certificate must say */
+    bool http1_only;            /* do not offer h2 */
+    struct str connect_request; /* not empty: addr is a proxy's, which is sent this (CONNECT …) and
+                                   must answer 2xx before anything else happens; copied */
 };
 int conn_connect(struct loop *l, const struct conn_target *target, const struct conn_events *events,
                  void *arg, struct conn **ret, struct err *err);

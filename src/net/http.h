@@ -20,6 +20,8 @@ struct http_header {
     struct str name, value;
 };
 
+const char *http_reason(int status); /* "Not Found": as Go's http.StatusText */
+
 /* --- server --- */
 struct http_server;
 struct http_exchange; /* one request and its answer */
@@ -130,6 +132,10 @@ struct http_client_config {
     const char *origin;      /* "https://127.0.0.1:6443", "http://…", "unix:/path" */
     struct tls *tls;         /* borrowed; needed for https */
     const char *server_name; /* for SNI and verification; NULL: the origin's host */
+    /* "http://host:port": connections go there. For https the proxy is asked for a tunnel
+     * (proxy_auth is the value of Proxy-Authorization, or NULL); for http the caller's targets are
+     * absolute. */
+    const char *proxy, *proxy_auth;
     bool http1_only;
     bool http2_prior;   /* plain origins speak HTTP/2 without being asked */
     size_t max_conns;   /* HTTP/1.1 connections at once; 0: 8. HTTP/2 uses one */

@@ -459,6 +459,7 @@ static void dial(struct http_client *c, struct client_conn *cc)
             .tls = c->tls,
             .server_name = c->server_name,
             .http1_only = c->http1_only || cc->upgrade,
+            .connect_request = buf_str(&c->connect_request),
         };
         if (conn_connect(c->loop, &target, &events, cc, &cc->conn, &err) == 0) {
             loop_timer_set(c->loop, &cc->timer, c->connect_ms, on_connect_timeout);
@@ -606,18 +607,53 @@ static int parse_origin(struct http_client *c, struct str origin, bool *ret_secu
     c->authority = mem_strndup(authority.p, authority.n);
     c->host = mem_strndup(host.p, host.n);
     c->port = (int)number;
+    return 0;
+}
+
+static void find_addresses(struct http_client *c)
+{
+    struct str host = str_of(c->host);
     if (net_address_numeric(host, c->port, &c->addresses[0]))
         c->address_count = 1;
     else if (str_is(host, "localhost"))
         c->address_count = net_address_numeric(STR("127.0.0.1"), c->port, &c->addresses[0]) +
                            (size_t)net_address_numeric(STR("::1"), c->port, &c->addresses[1]);
-    return 0;
+}
+
+/* The proxy's host and port take the place of the origin's. */
+static int use_proxy(struct http_client *c, const struct http_client_config *config,
+                     struct err *err)
+{
+    struct http_client proxy = {0};
+    bool secure;
+    int result = parse_origin(&proxy, str_of(config->proxy), &secure, err);
+    if (result == 0 && (secure || proxy.address_count))
+        result = err_bad(err, "proxy \"%s\": want http://", config->proxy);
+    if (result == 0 && c->tls) {
+        bool v6 = strchr(c->host, ':') != NULL;
+        struct buf *b = &c->connect_request;
+        buf_printf(b, "CONNECT %s%s%s:%d HTTP/1.1\r\nHost: %s\r\n", v6 ? "[" : "", c->host,
+                   v6 ? "]" : "", c->port, c->authority);
+        if (config->proxy_auth)
+            buf_printf(b, "Proxy-Authorization: %s\r\n", config->proxy_auth);
+        buf_puts(b, "\r\n");
+    }
+    if (result == 0) {
+        free(c->host);
+        c->host = proxy.host;
+        c->port = proxy.port;
+        proxy.host = NULL;
+    }
+    free(proxy.host);
+    free(proxy.authority);
+    return result;
 }
 
 static void free_client(struct loop_task *t)
 {
     struct http_client *c = CONTAINER_OF(t, struct http_client, task);
     buf_done(&c->scratch);
+    buf_done(&c->connect_request);
     free(c->server_name);
     free(c->host);
     free(c->authority);
@@ -644,6 +680,10 @@ int http_client_new(struct loop *l, const struct http_client_config *config,
     }
     c->tls = secure ? config->tls : NULL;
     c->server_name = mem_strdup(config->server_name ? config->server_name : c->host);
+    if (config->proxy && use_proxy(c, config, err) < 0)
+        goto bad;
+    if (!c->address_count)
+        find_addresses(c);
     *ret = c;
     return 0;
 bad:

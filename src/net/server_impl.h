@@ -76,7 +76,6 @@ void http_server_tunnel_gone(void *server); /* a tunnel of this server ended */
 struct str http_server_date(struct http_server *s);
 /* Runs the handler. */
 void http_server_handle(struct http_exchange *x);
-const char *http_reason(int status); /* as Go's http.StatusText */
 bool http_status_has_body(int status);
 
 /* The protocols. h1_new sets sc->h1. data may drop sc. */

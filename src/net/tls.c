@@ -157,6 +157,8 @@ static SSL_CTX *make_context(struct tls *t, struct str cert_pem, struct str key_
         goto bad;
     if (config->ca_pem.n && trust(ctx, config->ca_pem, config->server, err) < 0)
         goto bad;
+    if (config->system_ca)
+        SSL_CTX_set_default_verify_paths(ctx);
     if (config->server)
         set_server(t, ctx);
     else
@@ -171,7 +173,7 @@ int tls_new(const struct tls_config *config, struct tls **ret, struct err *err)
 {
     if (config->server && !config->cert_pem.n)
         return err_internal(err, "tls: a server needs a certificate");
-    if (!config->server && !config->ca_pem.n && !config->insecure)
+    if (!config->server && !config->ca_pem.n && !config->system_ca && !config->insecure)
         return err_internal(err, "tls: a client needs CA certificates or must be insecure");
     struct tls *t = NEW(struct tls);
     pthread_mutex_init(&t->lock, NULL);

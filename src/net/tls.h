@@ -12,6 +12,7 @@ struct tls_config {
     struct str cert_pem, key_pem; /* own chain and key; empty for a client without one */
     struct str ca_pem; /* whom to trust; empty: nobody is asked (server), no check (client: only
                           with insecure) */
+    bool system_ca;    /* client: trust whom the system trusts, besides ca_pem */
     bool insecure;     /* client: do not verify the server */
     bool server; /* server: client certificates are asked for when ca_pem is set, never demanded */
     bool http2;  /* offer h2 by ALPN before http/1.1 */

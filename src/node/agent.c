@@ -1,7 +1,6 @@
 /* The agent's main thread: starting, heartbeats, and handing pods to their threads. */
 #include "node/agent.h"
 
-#include <curl/curl.h>
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -277,7 +276,6 @@ int agent_run(const struct agent_config *config, struct err *err)
     sigaddset(&stop, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stop, NULL);
     signal(SIGPIPE, SIG_IGN);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     pthread_mutex_init(&a->lock, NULL);
     int failed = open_agent(a, config, err);
     while (!failed) {

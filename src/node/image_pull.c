@@ -1,7 +1,4 @@
-/* Pulling from a v2 registry: github.com/opencontainers/distribution-spec, with docker's bearer
- * tokens. */
-#include <ctype.h>
-#include <curl/curl.h>
+/* Pulling from a v2 registry: github.com/opencontainers/distribution-spec. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,28 +6,24 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "client/registry.h"
 #include "node/base64.h"
 #include "node/image.h"
 
-enum {
-    CONNECT_MS = 15000,
-    STALL_SECONDS = 60,
-    MAX_TOKEN = 64 * 1024,
-    MAX_REDIRECTS = 5,
-    TRIES = 3
-};
+enum { CONNECT_MS = 15000, STALL_MS = 60000, MAX_REDIRECTS = 5, TRIES = 3 };
 
-static const char accept_header[] = "Accept: application/vnd.oci.image.index.v1+json, "
-                                    "application/vnd.docker.distribution.manifest.list.v2+json, "
-                                    "application/vnd.oci.image.manifest.v1+json, "
-                                    "application/vnd.docker.distribution.manifest.v2+json";
+static const struct http_header accept_manifests = {
+    STR_INIT("Accept"), STR_INIT("application/vnd.oci.image.index.v1+json, "
+                                 "application/vnd.docker.distribution.manifest.list.v2+json, "
+                                 "application/vnd.oci.image.manifest.v1+json, "
+                                 "application/vnd.docker.distribution.manifest.v2+json")};
 
 struct pull {
     const struct image_pull *job;
     struct err *err;
-    char *base;       /* "https://registry-1.docker.io/v2/library/nginx" */
-    struct buf token; /* bearer, once it was asked for */
-    bool basic;       /* the registry wants the password itself */
+    char *base; /* "https://registry-1.docker.io/v2/library/nginx" */
+    struct fetcher *fetcher;
+    struct registry_session session;
     int64_t size;
 };
 
@@ -38,8 +31,7 @@ struct transfer {
     struct pull *p;
     struct buf *body; /* or */
     FILE *file;
-    int64_t received, max;
-    char challenge[2048]; /* WWW-Authenticate of the last answer */
+    int64_t max;
 };
 
 static bool is_local(struct str host)
@@ -51,174 +43,19 @@ static bool is_local(struct str host)
     return str_is(name, "localhost") || str_starts(name, STR("127."));
 }
 
-static size_t on_body(char *data, size_t size, size_t n, void *arg)
+static int on_piece(void *arg, struct str piece)
 {
     struct transfer *t = arg;
-    n *= size;
-    t->received += (int64_t)n;
-    if (t->received > t->max)
-        return 0;
     if (t->body)
-        buf_append(t->body, data, n);
-    return t->file && fwrite(data, 1, n, t->file) != n ? 0 : n;
+        buf_put(t->body, piece);
+    if (t->file && fwrite(piece.p, 1, piece.n, t->file) != piece.n)
+        return err_errno(t->p->err, "write");
+    return 0;
 }
 
-static size_t on_header(char *data, size_t size, size_t n, void *arg)
+static int fail_status(struct pull *p, const char *what, const char *url, int status)
 {
-    struct transfer *t = arg;
-    n *= size;
-    if (n > 5 && strncmp(data, "HTTP/", 5) == 0)
-        t->challenge[0] = '\0';
-    if (n > 17 && strncasecmp(data, "www-authenticate:", 17) == 0)
-        snprintf(t->challenge, sizeof(t->challenge), "%.*s", (int)(n - 17), data + 17);
-    return n;
-}
-
-static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-    const struct transfer *t = arg;
-    (void)a, (void)b, (void)c, (void)d;
-    return t->p->job->cancel && *t->p->job->cancel;
-}
-
-/* One GET, redirects followed (curl drops Authorization at another host). -1: no answer. */
-static long get(struct transfer *t, const char *url, const char *accept, bool with_token)
-{
-    struct pull *p = t->p;
-    struct curl_slist *headers = accept ? curl_slist_append(NULL, accept) : NULL;
-    struct buf bearer = {0}, user = {0};
-    char text[CURL_ERROR_SIZE] = "";
-    long status = -1;
-    CURL *curl = curl_easy_init();
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)MAX_REDIRECTS);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR,
-                     strncmp(url, "https", 5) ? "http,https" : "https");
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "tutti/" TUTTI_VERSION);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, text);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(curl, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    if (with_token && p->token.n) {
-        buf_printf(&bearer, "Authorization: Bearer %s", p->token.p);
-        headers = curl_slist_append(headers, bearer.p);
-        curl_easy_setopt(curl, CURLOPT_UNRESTRICTED_AUTH, 0L);
-    } else if ((p->basic || !with_token) && p->job->auth.username.n) {
-        buf_printf(&user, "%.*s:%.*s", STR_ARG(p->job->auth.username),
-                   STR_ARG(p->job->auth.password));
-        curl_easy_setopt(curl, CURLOPT_USERPWD, user.p);
-    }
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    CURLcode code = curl_easy_perform(curl);
-    if (code == CURLE_OK)
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    else
-        err_internal(p->err, "failed to do request: Get \"%s\": %s", url,
-                     *text ? text : curl_easy_strerror(code));
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(curl);
-    buf_done(&bearer);
-    buf_done(&user);
-    return status;
-}
-
-/* realm="https://…",service="…",scope="…" */
-static struct str parameter(struct str challenge, const char *name)
-{
-    struct buf key = {0};
-    buf_printf(&key, "%s=\"", name);
-    ssize_t at = str_find(challenge, buf_str(&key));
-    struct str value = {0}, tail;
-    if (at >= 0)
-        str_cut(str_from(challenge, (size_t)at + key.n), '"', &value, &tail);
-    buf_done(&key);
-    return value;
-}
-
-static void put_parameter(struct buf *url, const char *name, struct str value)
-{
-    char *escaped = curl_easy_escape(NULL, value.p ? value.p : "", (int)value.n);
-    if (value.n)
-        buf_printf(url, "%c%s=%s", strchr(url->p, '?') ? '&' : '?', name, escaped);
-    curl_free(escaped);
-}
-
-static int get_token(struct pull *p, const char *challenge_text)
-{
-    struct str challenge = str_trim(str_of(challenge_text));
-    struct buf url = {0}, body = {0};
-    struct transfer t = {.p = p, .body = &body, .max = MAX_TOKEN};
-    struct doc d = {0};
-    val *answer;
-    if (str_eq_nocase(str_head(challenge, 5), STR("basic")) && p->job->auth.username.n &&
-        !p->basic) {
-        p->basic = true;
-        return 0;
-    }
-    struct str realm = parameter(challenge, "realm");
-    if (!str_eq_nocase(str_head(challenge, 6), STR("bearer")) || !realm.n)
-        return err_set(p->err, 401, "Unauthorized",
-                       "authorization failed: no basic auth credentials");
-    /* A password does not travel in the clear because a registry asks for it. */
-    if (strncmp(p->base, "https:", 6) == 0 && !str_starts(realm, STR("https://")))
-        return err_set(p->err, 401, "Unauthorized",
-                       "failed to authorize: the realm %.*s is not https", STR_ARG(realm));
-    buf_put(&url, realm);
-    put_parameter(&url, "service", parameter(challenge, "service"));
-    put_parameter(&url, "scope", parameter(challenge, "scope"));
-    long status = get(&t, url.p, NULL, false);
-    int failed = status < 0 ? -1 : 0;
-    if (!failed && status != 200)
-        failed =
-            err_set(p->err, 401, "Unauthorized",
-                    "failed to authorize: failed to fetch oauth token: unexpected status from GET "
-                    "request to %.*s: %ld",
-                    STR_ARG(realm), status);
-    if (!failed && doc_parse_json(&d, buf_str(&body), &answer, p->err) == 0) {
-        struct str token =
-            VAL_STR(answer, "token").n ? VAL_STR(answer, "token") : VAL_STR(answer, "access_token");
-        buf_clear(&p->token);
-        buf_put(&p->token, token);
-        failed = token.n ? 0 : err_internal(p->err, "failed to authorize: an empty token");
-        for (size_t i = 0; i < token.n && !failed; i++)
-            if (!isgraph((unsigned char)token.p[i]))
-                failed = err_internal(p->err, "failed to authorize: a bad token");
-    } else if (!failed) {
-        failed = -1;
-    }
-    doc_done(&d);
-    buf_done(&url);
-    buf_done(&body);
-    return failed;
-}
-
-static int fetch(struct transfer *t, const char *what, const char *url, const char *accept)
-{
-    struct pull *p = t->p;
     struct buf name = {0};
-    long status = get(t, url, accept, true);
-    if (status == 401) {
-        if (get_token(p, t->challenge))
-            return -1;
-        if (t->body)
-            buf_clear(t->body);
-        if (t->file && (fseek(t->file, 0, SEEK_SET) || ftruncate(fileno(t->file), 0)))
-            return err_errno(p->err, "truncate");
-        t->received = 0;
-        status = get(t, url, accept, true);
-    }
-    if (status == 200)
-        return 0;
     image_ref_write(p->job->ref, &name);
     if (status == 404)
         err_set(p->err, 404, "NotFound",
@@ -226,18 +63,41 @@ static int fetch(struct transfer *t, const char *what, const char *url, const ch
                 "not found",
                 name.p, name.p, what);
     else if (status == 401 || status == 403)
-        err_set(p->err, (int)status, "Unauthorized",
+        err_set(p->err, status, "Unauthorized",
                 "failed to pull and unpack image \"%s\": failed to resolve reference \"%s\": pull "
-                "access "
-                "denied, repository does not exist or may require authorization",
+                "access denied, repository does not exist or may require authorization",
                 name.p, name.p);
-    else if (status >= 0)
+    else
         err_internal(
             p->err,
-            "failed to pull and unpack image \"%s\": unexpected status from GET request to %s: %ld",
+            "failed to pull and unpack image \"%s\": unexpected status from GET request to %s: %d",
             name.p, url, status);
     buf_done(&name);
     return -1;
+}
+
+static int fetch_one(struct transfer *t, const char *what, const char *url,
+                     const struct http_header *accept)
+{
+    struct pull *p = t->p;
+    struct fetch_request request = {
+        .url = str_of(url),
+        .headers = accept,
+        .header_count = accept ? 1 : 0,
+        .max_body = (size_t)t->max,
+        .stall_ms = STALL_MS,
+        .max_redirects = MAX_REDIRECTS,
+        .sink = on_piece,
+        .arg = t,
+    };
+    struct fetch_answer answer = {0};
+    int failed = registry_fetch(&p->session, &request, &answer, p->err);
+    if (failed)
+        err_prefix(p->err, p->err->code == 401 ? "failed to authorize" : "failed to do request");
+    else if (answer.status != 200)
+        failed = fail_status(p, what, url, answer.status);
+    fetch_answer_done(&answer);
+    return failed;
 }
 
 static int get_manifest(struct pull *p, struct str reference, struct buf *ret)
@@ -246,7 +106,7 @@ static int get_manifest(struct pull *p, struct str reference, struct buf *ret)
     char have[IMAGE_DIGEST];
     struct transfer t = {.p = p, .body = ret, .max = IMAGE_MAX_META};
     buf_printf(&url, "%s/manifests/%.*s", p->base, STR_ARG(reference));
-    int failed = fetch(&t, "manifest", url.p, accept_header);
+    int failed = fetch_one(&t, "manifest", url.p, &accept_manifests);
     buf_done(&url);
     image_digest(buf_str(ret), have);
     if (!failed && image_digest_ok(reference) && !str_is(reference, have))
@@ -271,7 +131,7 @@ static int get_blob(struct pull *p, const val *descriptor, const char *path)
             err_errno(p->err, "create %s", path);
             break;
         }
-        failed = fetch(&t, "blob", url.p, NULL);
+        failed = fetch_one(&t, "blob", url.p, NULL);
         failed |= fclose(f) ? err_errno(p->err, "write %s", path) : 0;
         if (!failed)
             failed = image_digest_file(path, have, p->err);
@@ -352,7 +212,15 @@ int image_pull(const struct image_pull *job, struct err *err)
                STR_ARG(job->ref->repository));
     p.base = buf_take(&base);
     char *dir = image_temp_name(job->data_dir);
-    int failed = image_dirs(job->data_dir, err);
+    int failed = fetcher_new(
+        &(struct fetch_options){.system_ca = true, .connect_ms = CONNECT_MS, .cancel = job->cancel},
+        &p.fetcher, err);
+    registry_session_init(&p.session,
+                          &(struct registry_config){.fetcher = p.fetcher,
+                                                    .auth = {.username = job->auth.username,
+                                                             .password = job->auth.password}});
+    if (!failed)
+        failed = image_dirs(job->data_dir, err);
     if (!failed && mkdir(dir, 0700))
         failed = err_errno(err, "mkdir %s", dir);
     if (!failed)
@@ -360,7 +228,8 @@ int image_pull(const struct image_pull *job, struct err *err)
     file_remove_tree(dir, NULL);
     free(dir);
     free(p.base);
-    buf_done(&p.token);
+    registry_session_done(&p.session);
+    fetcher_free(p.fetcher);
     return failed;
 }
 

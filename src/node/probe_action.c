@@ -1,6 +1,5 @@
 #include "node/probe_action.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -8,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "net/fetch.h"
 
 enum { MAX_OUTPUT = 10 * 1024, MAX_HEADERS = 64 };
 
@@ -162,76 +163,77 @@ static int run_tcp(const struct action *a, int64_t timeout_ms, struct buf *messa
     return failed != 0;
 }
 
-static size_t collect(char *p, size_t size, size_t n, void *arg)
+/* As much of an answer as a message shows. */
+struct collected {
+    struct buf *body;
+    bool full;
+};
+
+static int collect(void *arg, struct str piece)
 {
-    struct buf *b = arg;
-    size_t room = b->n < MAX_OUTPUT ? MAX_OUTPUT - b->n : 0;
-    buf_append(b, p, n * size < room ? n * size : room);
-    return n * size;
+    struct collected *c = arg;
+    size_t room = MAX_OUTPUT - c->body->n;
+    buf_put(c->body, str_head(piece, room));
+    c->full = piece.n >= room;
+    return c->full ? -1 : 0;
 }
 
-static CURL *new_request(const char *url, int64_t timeout_ms, struct buf *body)
+/* One request over a connection of its own; *ret_status is 0 when there was no answer. */
+static int request(const struct fetch_options *options, const struct fetch_request *r,
+                   struct buf *body, int *ret_status, struct err *err)
 {
-    CURL *curl = curl_easy_init();
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
-    curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 4096L);
-    return curl;
-}
-
-static void explain(const struct action *a, CURLcode code, struct buf *message)
-{
-    buf_clear(message);
-    buf_printf(message, "Get \"%s\": ", a->url);
-    if (code == CURLE_OPERATION_TIMEDOUT)
-        buf_puts(message,
-                 "context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
-    else if (code == CURLE_COULDNT_CONNECT)
-        buf_printf(message, "dial tcp %s:%d: connect: connection refused", a->host, a->port);
-    else if (code == CURLE_GOT_NOTHING)
-        buf_puts(message, "EOF");
-    else
-        buf_puts(message, curl_easy_strerror(code));
+    struct fetcher *f;
+    struct fetch_answer answer = {0};
+    struct collected collected = {body, false};
+    struct fetch_request own = *r;
+    own.sink = collect;
+    own.arg = &collected;
+    own.max_redirects = -1;
+    *ret_status = 0;
+    if (fetcher_new(options, &f, err) < 0)
+        return -1;
+    int result = fetch(f, &own, &answer, err);
+    if (result == 0 || collected.full)
+        *ret_status = answer.status;
+    fetch_answer_done(&answer);
+    fetcher_free(f);
+    return *ret_status ? 0 : result;
 }
 
 /* Redirects to other places count as success, as upstream has it; those on the same host are told
  * from them by nobody who probes, so they do, too. */
 static int run_http(const struct action *a, int64_t timeout_ms, struct buf *message)
 {
-    struct curl_slist *headers = NULL;
-    CURL *curl = new_request(a->url, timeout_ms, message);
+    struct http_header *headers = mem_zalloc((a->header_count + 2) * sizeof(*headers));
+    size_t n = 0;
     bool agent = false, accept = false;
-    long status = 0;
-    for (size_t i = 0; i < a->header_count; i++) {
-        headers = curl_slist_append(headers, a->headers[i]);
-        agent |= strncasecmp(a->headers[i], "user-agent", 10) == 0;
-        accept |= strncasecmp(a->headers[i], "accept", 6) == 0;
+    int status;
+    struct err err;
+    for (; n < a->header_count; n++) {
+        str_cut(str_of(a->headers[n]), ':', &headers[n].name, &headers[n].value);
+        headers[n].value = str_trim(headers[n].value);
+        agent |= str_eq_nocase(headers[n].name, STR("user-agent"));
+        accept |= str_eq_nocase(headers[n].name, STR("accept"));
     }
     if (!agent)
-        headers = curl_slist_append(headers, "User-Agent: kube-probe/1.34");
+        headers[n++] = (struct http_header){STR("User-Agent"), STR("kube-probe/1.34")};
     if (!accept)
-        headers = curl_slist_append(headers, "Accept: */*");
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
-    CURLcode code = curl_easy_perform(curl);
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(curl);
-    if (code != CURLE_OK) {
-        explain(a, code, message);
+        headers[n++] = (struct http_header){STR("Accept"), STR("*/*")};
+    int result = request(
+        &(struct fetch_options){
+            .insecure = true, .direct = true, .user_agent = "", .connect_ms = timeout_ms},
+        &(struct fetch_request){
+            .url = str_of(a->url), .headers = headers, .header_count = n, .timeout_ms = timeout_ms},
+        message, &status, &err);
+    free(headers);
+    buf_clear(message);
+    if (result < 0) {
+        buf_puts(message, err.message);
         return 1;
     }
-    buf_clear(message);
     if (status >= 200 && status < 400)
         return 0;
-    buf_printf(message, "HTTP probe failed with statuscode: %ld", status);
+    buf_printf(message, "HTTP probe failed with statuscode: %d", status);
     return 1;
 }
 
@@ -250,31 +252,37 @@ static void grpc_request(const char *service, struct buf *b)
 
 static int run_grpc(const struct action *a, int64_t timeout_ms, struct buf *message)
 {
+    static const struct http_header headers[] = {
+        {STR_INIT("Content-Type"), STR_INIT("application/grpc")},
+        {STR_INIT("TE"), STR_INIT("trailers")}};
     struct buf body = {0}, answer = {0};
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/grpc");
-    headers = curl_slist_append(headers, "TE: trailers");
+    struct err err;
+    int status;
     grpc_request(a->service, &body);
-    CURL *curl = new_request(a->url, timeout_ms, &answer);
-    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body.n);
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.p);
-    CURLcode code = curl_easy_perform(curl);
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(curl);
+    int result = request(&(struct fetch_options){.direct = true,
+                                                 .http2_prior = true,
+                                                 .user_agent = "kube-probe/1.34",
+                                                 .connect_ms = timeout_ms},
+                         &(struct fetch_request){.method = "POST",
+                                                 .url = str_of(a->url),
+                                                 .headers = headers,
+                                                 .header_count = ARRAY_LEN(headers),
+                                                 .body = buf_str(&body),
+                                                 .timeout_ms = timeout_ms},
+                         &answer, &status, &err);
     /* HealthCheckResponse {status = 1}: 1 is SERVING. */
     bool serving = answer.n >= 7 && answer.p[5] == 0x08 && answer.p[6] == 1;
-    if (code == CURLE_OPERATION_TIMEDOUT)
+    if (result < 0 && err.code == 504)
         buf_printf(message, "timeout: failed to connect service \"%s:%d\" within %lldms", a->host,
                    a->port, (long long)timeout_ms);
-    else if (code != CURLE_OK)
-        buf_printf(message, "error: failed to connect: %s", curl_easy_strerror(code));
+    else if (result < 0)
+        buf_printf(message, "error: failed to connect: %s", err.message);
     else if (!serving)
         buf_printf(message, "service unhealthy (responded with \"%s\")",
                    answer.n >= 7 && answer.p[6] == 2 ? "NOT_SERVING" : "UNKNOWN");
     buf_done(&body);
     buf_done(&answer);
-    return code != CURLE_OK || !serving;
+    return result < 0 || !serving;
 }
 
 int action_run(const struct action *a, int64_t timeout_ms, struct buf *message)

@@ -72,3 +72,52 @@ TEST(url_query_parse_limits_the_parameters)
     buf_done(&b);
     arena_done(&a);
 }
+
+TEST(url_split_takes_addresses_apart)
+{
+    struct url u;
+    CHECK(url_split(STR("https://me:p%40@[::1]:8443/a/b?c=d#e"), &u));
+    CHECK_STR(u.scheme, "https");
+    CHECK_STR(u.user, "me");
+    CHECK_STR(u.password, "p%40");
+    CHECK_STR(u.host, "::1");
+    CHECK_STR(u.authority, "[::1]:8443");
+    CHECK_INT(u.port, 8443);
+    CHECK_STR(u.path, "/a/b");
+    CHECK_STR(u.query, "c=d");
+    CHECK(url_split(STR("http://host"), &u) && u.path.n == 0 && url_port(&u) == 80);
+    static const char *const bad[] = {"",
+                                      "host/x",
+                                      "://x",
+                                      "1a://x",
+                                      "http://",
+                                      "http:///x",
+                                      "http://h:x/",
+                                      "http://h:99999/",
+                                      "http://a b/",
+                                      "http://[::1/",
+                                      "http://[::1]x/",
+                                      "http://h/\n"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        CHECK(!url_split(str_of(bad[i]), &u));
+}
+
+TEST(url_resolve_follows_rfc_3986)
+{
+    static const struct {
+        const char *ref, *want;
+    } cases[] = {
+        {"g", "http://a/b/c/g"},        {"./g", "http://a/b/c/g"},     {"g/", "http://a/b/c/g/"},
+        {"/g", "http://a/g"},           {"//g", "http://g"},           {"?y", "http://a/b/c/d;p?y"},
+        {"g?y", "http://a/b/c/g?y"},    {"#s", "http://a/b/c/d;p?q"},  {"", "http://a/b/c/d;p?q"},
+        {".", "http://a/b/c/"},         {"..", "http://a/b/"},         {"../g", "http://a/b/g"},
+        {"../..", "http://a/"},         {"../../../g", "http://a/g"},  {"/./g", "http://a/g"},
+        {"/../g", "http://a/g"},        {"g/./h", "http://a/b/c/g/h"}, {"g/../h", "http://a/b/c/h"},
+        {"https://x/y", "https://x/y"},
+    };
+    struct arena a = {0};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        CHECK_STR(url_resolve(&a, STR("http://a/b/c/d;p?q"), str_of(cases[i].ref)), cases[i].want);
+    CHECK_STR(url_resolve(&a, STR("http://a"), STR("g")), "http://a/g");
+    arena_done(&a);
+}
