@@ -16,10 +16,14 @@ struct command {
 static const struct command commands[] = {
     {"dependency", {"dep", "dependencies"}, helm_dependency, "manage a chart's dependencies"},
     {"env", {0}, helm_env, "helm client environment information"},
+    {"get", {0}, helm_get, "download extended information of a named release"},
+    {"history", {"hist"}, helm_history, "fetch release history"},
     {"lint", {0}, helm_lint, "examine a chart for possible issues"},
+    {"list", {"ls"}, helm_list, "list releases"},
     {"package", {0}, helm_package, "package a chart directory into a chart archive"},
     {"pull", {"fetch"}, helm_pull, "download a chart from a repository"},
     {"show", {"inspect"}, helm_show, "show information of a chart"},
+    {"status", {0}, helm_status, "display the status of the named release"},
     {"template", {0}, helm_template, "locally render templates"},
     {"version", {0}, helm_version, "print the client version information"},
 };

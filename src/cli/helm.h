@@ -5,6 +5,7 @@
 #include "chart/chart.h"
 #include "chart/render.h"
 #include "client/client.h"
+#include "release/storage.h"
 
 /* --- flags, as spf13/pflag reads them --- */
 enum helm_flag_kind {
@@ -94,12 +95,66 @@ int helm_post_render(struct chart_ctx *cx, const char *program, const struct cha
 /* Brings charts/ up to what Chart.yaml asks for, as `dependency update` does. */
 int helm_dependency_update(struct chart_ctx *cx, const char *path, struct buf *out);
 
+/* chartutil.ValidateReleaseName. */
+bool helm_is_release_name(struct str s);
+
+/* --- releases that a cluster keeps --- */
+struct helm_records {
+    struct client *client;
+    struct storage *storage;
+};
+/* Connects, makes sure that the cluster answers, and opens the storage of a namespace ("": all)
+ * that HELM_DRIVER names. history_max: storage.h. To be closed in any case. */
+int helm_records_open(struct chart_ctx *cx, const char *namespace, int history_max,
+                      struct helm_records *ret);
+void helm_records_close(struct helm_records *r);
+/* A revision of a release; 0: the last. */
+int helm_release_content(struct chart_ctx *cx, struct storage *s, const char *name,
+                         int64_t revision, struct release **ret);
+
+/* --- printing: tables, JSON and YAML --- */
+enum helm_format { HELM_TABLE, HELM_JSON, HELM_YAML };
+/* -o: NULL is a table. */
+int helm_format_of(struct chart_ctx *cx, const char *text, enum helm_format *ret);
+/* A value as JSON or YAML, as `format` says; a table is YAML. */
+int helm_put_value(struct chart_ctx *cx, struct value v, enum helm_format format, struct buf *out);
+/* JSON text likewise. */
+int helm_put_json(struct chart_ctx *cx, struct str json, enum helm_format format, struct buf *out);
+
+enum { HELM_COLUMNS = 8 };
+struct helm_table {
+    struct arena *arena;
+    size_t columns;
+    struct str (*rows)[HELM_COLUMNS];
+    size_t n, cap;
+};
+void helm_table_add(struct helm_table *t, const struct str cells[]);
+/* As gosuri/uitable prints it: columns as wide as their widest line, tabs between. */
+void helm_table_put(const struct helm_table *t, struct buf *out);
+
+/* A time of a release in a Go layout, in the zone that it was written in. */
+void helm_put_time(struct chart_ctx *cx, struct release_time t, const char *layout,
+                   struct buf *out);
+struct str helm_chart_name(struct arena *a, const struct release *r); /* "demo-0.1.0" */
+struct str helm_app_version(const struct release *r);
+
+/* What `status`, `get all`, `install` and `upgrade` print of a release. */
+struct helm_shown {
+    bool debug, description, resources, metadata, hide_notes;
+};
+int helm_put_release(struct chart_ctx *cx, const struct release *r, enum helm_format format,
+                     struct helm_shown shown, struct buf *out);
+
 /* --- the commands: what is printed goes to out --- */
 int helm_dependency(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_env(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_get(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_history(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_lint(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_list(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_package(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_pull(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_show(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_status(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_template(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_version(struct chart_ctx *cx, int argc, char **argv, struct buf *out);

@@ -73,7 +73,7 @@ static int read_options(struct chart_ctx *cx, int argc, char **argv, struct opti
 }
 
 /* --- names --- */
-static bool is_release_name(struct str s)
+bool helm_is_release_name(struct str s)
 {
     if (s.n == 0 || s.n > 53)
         return false;
@@ -94,7 +94,7 @@ static bool is_release_name(struct str s)
 
 static int check_name(struct chart_ctx *cx, const char *name)
 {
-    if (is_release_name(str_of(name)))
+    if (helm_is_release_name(str_of(name)))
         return 0;
     if (!name[0])
         return chart_fail(cx, "release name \"\": no name provided");

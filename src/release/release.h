@@ -46,6 +46,8 @@ enum hook_phase {
     HOOK_PHASE_FAILED
 };
 
+const char *hook_phase_text(enum hook_phase p); /* "Succeeded"; "" for none */
+
 /* Bits of release_hook.delete_policies and .output_log_policies. */
 enum hook_policy { HOOK_ON_SUCCEEDED = 1, HOOK_ON_FAILED = 2, HOOK_BEFORE_CREATION = 4 };
 

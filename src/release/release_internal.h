@@ -12,5 +12,4 @@ extern const struct hook_names hook_event_names, hook_policy_names;
 uint32_t hook_bit(const struct hook_names *names, struct str text); /* 0: it has none */
 uint32_t hook_bits(const struct hook_names *names, const struct chart_strs *texts);
 
-const char *hook_phase_text(enum hook_phase p); /* "Succeeded"; "" for none */
 enum hook_phase hook_phase_of(struct str text);
