@@ -3,10 +3,13 @@ BUILD ?= build
 ASAN = build-asan
 TSAN = build-tsan
 
+# quietly COMMAND: shows what it printed only when it failed.
+quietly = { said=$$($(1) 2>&1) || { echo "$$said"; exit 1; }; }
+
 .PHONY: all setup run test compat bench fuzz fmt check clean
 
 all: setup
-	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) --buildtype=release -Ddebug=true >/dev/null
+	@[ -f $(BUILD)/build.ninja ] || $(call quietly,meson setup $(BUILD) --buildtype=release -Ddebug=true)
 	@ninja -C $(BUILD) --quiet
 
 setup:
@@ -17,10 +20,10 @@ run: all
 	@$(if $(filter 0,$(shell id -u)),,sudo )tools/run
 
 $(ASAN)/build.ninja:
-	@meson setup $(ASAN) -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	@$(call quietly,meson setup $(ASAN) -Db_sanitize=address,undefined -Db_lundef=false)
 
 $(TSAN)/build.ninja:
-	@meson setup $(TSAN) -Db_sanitize=thread -Db_lundef=false >/dev/null
+	@$(call quietly,meson setup $(TSAN) -Db_sanitize=thread -Db_lundef=false)
 
 test: setup
 	@tools/setup test
