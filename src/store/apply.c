@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "store/delta.h"
+#include "store/journal.h"
 
 enum {
     TRIM_BASE = 16,  /* versions forgotten with each commit, and … */
@@ -142,6 +143,7 @@ int group_change(struct group *g, const struct change *c, uint32_t index)
                      : mdb_del(g->txn, g->s->kv, &k, NULL);
     if (!rc)
         rc = put_log(g, c->key, index, exists ? old.mod_rev : 0, e.type);
+    journal_put(g->s, g->state.revision, index, c);
     recent_set(g->s, c->key, now.mod_rev, rc ? NULL : e.value);
     event_list_add(&g->events, &e);
     return rc;
@@ -152,6 +154,7 @@ int group_change(struct group *g, const struct change *c, uint32_t index)
 int group_begin(struct group *g, struct store *s)
 {
     *g = (struct group){.s = s, .state = s->state};
+    journal_begin(s);
     return mdb_txn_begin(s->env, NULL, 0, &g->txn);
 }
 
@@ -173,9 +176,13 @@ int group_commit(struct group *g, struct store_batch **ret)
         compact_step(s, g->txn, &g->state, TRIM_BASE + TRIM_PER_OP * g->events.count, &trimmed);
     if (!rc)
         rc = store_state_write(s, g->txn, &g->state);
+    if (!rc)
+        rc = journal_write(s, s->state.revision, g->state.revision);
     if (!rc) {
         rc = mdb_txn_commit(g->txn);
         g->txn = NULL;
+        int settled = journal_settle(s, rc == 0);
+        rc = rc ? rc : settled;
     }
     if (rc) {
         group_abort(g);

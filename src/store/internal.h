@@ -3,14 +3,16 @@
  *   store.c   opening, closing, the queue of writes
  *   commit.c  the committer of a store of its own: checks and applies groups of writes
  *   apply.c   changes of one transaction, and its commit
+ *   journal*.c  the log that makes commits durable (journal.h)
  *   etcd*.c   the committer that stands before an etcd cluster (etcd.h)
  *   compact.c forgets old versions, a bounded number at a time
  *   snap.c    snapshots, gets and ranges
  *   watch.c   batches of events, subscriptions, recent and old history
  *
- * Order of a commit: LMDB's sync, then the new revision is visible to readers, then subscribers get
- * the batch, then the writers' callbacks run. So a writer that heard STORE_OK finds its write in
- * every snapshot, and its event is already on the way to every watcher. */
+ * Order of a commit: the journal's sync, then LMDB has it and the new revision is visible to
+ * readers, then subscribers get the batch, then the writers' callbacks run. So a writer that heard
+ * STORE_OK finds its write in every snapshot, and its event is already on the way to every watcher.
+ */
 #pragma once
 
 #include <lmdb.h>
@@ -54,7 +56,8 @@ struct store {
     MDB_dbi kv, hist, log, meta;
     struct store_config config;
     int lock_fd;
-    struct etcd *etcd; /* NULL: a store of its own */
+    struct etcd *etcd;       /* NULL: a store of its own */
+    struct journal *journal; /* of such a one */
     _Atomic int64_t revision, compacted;
     _Atomic(struct store_snap *) pool[SNAP_POOL];
     struct resident resident;

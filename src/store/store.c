@@ -1,4 +1,5 @@
 #include "store/etcd.h"
+#include "store/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,6 +125,9 @@ static int open_env(struct store *s, struct err *err)
         return -1;
     if (config->etcd_endpoints && etcd_dir_check(config->dir, err))
         return -1;
+    bool journal = !config->read_only && !config->etcd_endpoints;
+    if (journal && (!config->no_sync || journal_unclosed(config->dir)) && journal_open(s, err))
+        return -1;
     int rc, dead;
     if ((rc = mdb_env_create(&s->env)) || (rc = mdb_env_set_maxdbs(s->env, 4)) ||
         (rc = mdb_env_set_maxreaders(s->env, MAX_READERS)) ||
@@ -131,7 +135,8 @@ static int open_env(struct store *s, struct err *err)
         (rc = mdb_env_open(s->env, config->dir, env_flags(config), 0600)) ||
         (rc = mdb_reader_check(s->env, &dead)) || (rc = open_databases(s)))
         return store_mdb_err(err, rc, s->config.dir);
-    if (check_kind(s, err) || (config->etcd_endpoints && etcd_dir_mark(config->dir, err)))
+    if (journal_replay(s, err) || check_kind(s, err) ||
+        (config->etcd_endpoints && etcd_dir_mark(config->dir, err)))
         return -1;
     resident_init(s);
     return config->no_sync || config->read_only ? 0 : sync_dir(config->dir, err);
@@ -143,6 +148,7 @@ void store_free(struct store *s)
     etcd_free(s->etcd);
     watch_done(s);
     snap_pool_done(s);
+    journal_close(s);
     if (s->env)
         mdb_env_close(s->env);
     resident_done(s);
@@ -180,6 +186,7 @@ static void copy_config(struct store *s, const struct store_config *config)
     s->config.history_count = config->history_count ? config->history_count : 10000;
     s->config.history_ms = config->history_ms ? config->history_ms : 300000;
     s->config.history_bytes = config->history_bytes ? config->history_bytes : 24 << 20;
+    s->config.checkpoint_commits = config->checkpoint_commits ? config->checkpoint_commits : 1024;
 }
 
 static void init_locks(struct store *s)
@@ -193,10 +200,23 @@ static void init_locks(struct store *s)
     pthread_mutex_init(&s->publish_lock, NULL);
 }
 
+/* What a crash left is not for readers. One that runs has the lock, and its store is whole. */
+static void recover_for_reader(const struct store_config *config)
+{
+    struct store_config writer = *config;
+    struct store *s;
+    struct err ignored;
+    writer.read_only = false;
+    if (!store_open_still(&writer, &s, &ignored))
+        store_free(s);
+}
+
 int store_open_still(const struct store_config *config, struct store **ret, struct err *err)
 {
     if (!config->read_only && file_mkdirs(config->dir, 0700, err))
         return -1;
+    if (config->read_only && journal_unclosed(config->dir))
+        recover_for_reader(config);
     struct store *s = NEW(struct store);
     copy_config(s, config);
     s->lock_fd = -1;
@@ -219,7 +239,7 @@ int store_open(const struct store_config *config, struct store **ret, struct err
     struct store *s;
     if (store_open_still(config, &s, err))
         return -1;
-    if (config->etcd_endpoints && etcd_new(s, &s->etcd, err))
+    if ((config->etcd_endpoints && etcd_new(s, &s->etcd, err)) || journal_start(s, err))
         goto fail;
     s->waiting = s->etcd;
     int rc = config->read_only

@@ -6,8 +6,8 @@
  * until compaction, so a range can be read page by page at one revision, and a watch can start in
  * the past.
  *
- * One committer thread carries out writes, many in one transaction with one fsync; a write's
- * callback runs after the fsync. Readers take snapshots and never wait.
+ * One committer thread carries out writes, many in one transaction with one sync; a write's
+ * callback runs after the sync. Readers take snapshots and never wait.
  *
  * With etcd_endpoints the truth is in an etcd cluster that several stores may share, each with a
  * folder of its own. A write is an etcd transaction; a watch keeps a picture of everything in the
@@ -36,7 +36,8 @@ struct store_config {
      * updates of pods. */
     int64_t history_count, history_ms;
     size_t history_bytes;
-    bool no_sync; /* tests and simulations only */
+    int64_t checkpoint_commits; /* between two syncs of everything; 0: 1,024 */
+    bool no_sync;               /* tests and simulations only */
     /* Reads what another process may be writing (a backup while the server runs). Nothing but
      * reading functions may be called. */
     bool read_only;

@@ -49,8 +49,8 @@ static void *write_on(void *arg)
 
 static void child(const char *dir, const long counts[KEYS], int pipe)
 {
-    struct store *s =
-        open_with((struct store_config){.dir = dir, .history_count = 300, .history_ms = 50});
+    struct store *s = open_with((struct store_config){
+        .dir = dir, .history_count = 300, .history_ms = 50, .checkpoint_commits = 20});
     pthread_t t;
     for (int i = 0; i < KEYS; i++) {
         struct writer *w = NEW(struct writer);
