@@ -1,6 +1,4 @@
 /* Importing archives: an OCI layout (index.json) or what `docker save` writes (manifest.json). */
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -10,6 +8,7 @@
 #include "base/file.h"
 #include "node/agent.h"
 #include "node/image.h"
+#include "node/libarchive.h"
 
 enum { MAX_FILES = 10000 };
 
@@ -37,25 +36,25 @@ static char *file_of(const struct import *i, struct str name)
 
 static int extract(struct import *i, const char *file)
 {
-    struct archive *a = archive_read_new();
+    struct archive *a = libarchive()->read_new();
     struct archive_entry *e;
     int got = ARCHIVE_FATAL, files = 0, failed = 0;
-    archive_read_support_filter_all(a);
-    archive_read_support_format_tar(a);
-    if (archive_read_open_filename(a, file, 128 * 1024) == ARCHIVE_OK)
-        while (!failed && (got = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
-            CLEANUP(mem_freep) char *to = file_of(i, str_of(archive_entry_pathname(e)));
-            if (++files > MAX_FILES || archive_entry_size(e) > IMAGE_MAX_SIZE) {
+    libarchive()->read_support_filter_all(a);
+    libarchive()->read_support_format_tar(a);
+    if (libarchive()->read_open_filename(a, file, 128 * 1024) == ARCHIVE_OK)
+        while (!failed && (got = libarchive()->read_next_header(a, &e)) == ARCHIVE_OK) {
+            CLEANUP(mem_freep) char *to = file_of(i, str_of(libarchive()->entry_pathname(e)));
+            if (++files > MAX_FILES || libarchive()->entry_size(e) > IMAGE_MAX_SIZE) {
                 failed = err_bad(i->err, "%s: too many or too large files", file);
                 break;
             }
             /* docker save has links from one layer to another */
-            if (archive_entry_filetype(e) == AE_IFLNK && archive_entry_symlink(e)) {
-                const char *base = strrchr(archive_entry_symlink(e), '/');
+            if (libarchive()->entry_filetype(e) == AE_IFLNK && libarchive()->entry_symlink(e)) {
+                const char *base = strrchr(libarchive()->entry_symlink(e), '/');
                 struct buf name = {0};
                 if (base && strcmp(base, "/layer.tar") == 0) {
                     const char *begin = base;
-                    while (begin > archive_entry_symlink(e) && begin[-1] != '/')
+                    while (begin > libarchive()->entry_symlink(e) && begin[-1] != '/')
                         begin--;
                     buf_puts(&name, begin);
                     CLEANUP(mem_freep) char *target = file_of(i, buf_str(&name));
@@ -65,17 +64,17 @@ static int extract(struct import *i, const char *file)
                 buf_done(&name);
                 continue;
             }
-            if (archive_entry_filetype(e) != AE_IFREG)
+            if (libarchive()->entry_filetype(e) != AE_IFREG)
                 continue;
             CLEANUP(fd_closep) int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
             if (fd < 0 && errno != EEXIST)
                 failed = err_errno(i->err, "create %s", to);
-            if (fd >= 0 && archive_read_data_into_fd(a, fd) != ARCHIVE_OK)
-                failed = err_bad(i->err, "%s: %s", file, archive_error_string(a));
+            if (fd >= 0 && libarchive()->read_data_into_fd(a, fd) != ARCHIVE_OK)
+                failed = err_bad(i->err, "%s: %s", file, libarchive()->error_string(a));
         }
     if (!failed && got != ARCHIVE_EOF)
-        failed = err_bad(i->err, "%s: %s", file, archive_error_string(a));
-    archive_read_free(a);
+        failed = err_bad(i->err, "%s: %s", file, libarchive()->error_string(a));
+    libarchive()->read_free(a);
     return failed;
 }
 
@@ -265,7 +264,7 @@ static int import_from_dir(struct import *i, const char *file)
 
 int image_import(const char *data_dir, const char *file, struct err *err)
 {
-    if (image_dirs(data_dir, err))
+    if (image_dirs(data_dir, err) || libarchive_load(err))
         return -1;
     struct import i = {.data_dir = data_dir, .dir = image_temp_name(data_dir), .err = err};
     int failed = mkdir(i.dir, 0700) ? err_errno(err, "mkdir %s", i.dir) : import_from_dir(&i, file);

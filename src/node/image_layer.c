@@ -1,8 +1,6 @@
 /* Unpacking a layer: a tar from strangers, written below one folder and nowhere else. Every path is
  * resolved by openat2 with the layer as its root, so that neither ".." nor a symbolic link leads
  * out. */
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -17,6 +15,7 @@
 
 #include "base/file.h"
 #include "node/image.h"
+#include "node/libarchive.h"
 
 enum { MAX_ENTRIES = 2000000, MAX_PATH = 4000, MAX_DEPTH = 200 };
 
@@ -98,7 +97,7 @@ static int write_data(struct layer *l, int fd, struct err *err)
     size_t n;
     int64_t offset, end = 0;
     int got;
-    while ((got = archive_read_data_block(l->tar, &p, &n, &offset)) == ARCHIVE_OK) {
+    while ((got = libarchive()->read_data_block(l->tar, &p, &n, &offset)) == ARCHIVE_OK) {
         for (size_t at = 0; at < n;) {
             ssize_t put = pwrite(fd, (const char *)p + at, n - at, offset + (int64_t)at);
             if (put < 0 && errno != EINTR)
@@ -108,7 +107,7 @@ static int write_data(struct layer *l, int fd, struct err *err)
         end = offset + (int64_t)n;
     }
     if (got != ARCHIVE_EOF)
-        return err_bad(err, "layer: %s", archive_error_string(l->tar));
+        return err_bad(err, "layer: %s", libarchive()->error_string(l->tar));
     return ftruncate(fd, end) ? err_errno(err, "ftruncate") : 0;
 }
 
@@ -130,23 +129,24 @@ static int make_link(struct layer *l, int parent, const char *name, const char *
 static int make_entry(struct layer *l, struct archive_entry *e, int parent, const char *name,
                       struct err *err)
 {
-    mode_t mode = archive_entry_mode(e);
-    if (archive_entry_hardlink(e))
-        return make_link(l, parent, name, archive_entry_hardlink(e), err);
+    mode_t mode = libarchive()->entry_mode(e);
+    if (libarchive()->entry_hardlink(e))
+        return make_link(l, parent, name, libarchive()->entry_hardlink(e), err);
     switch (mode & S_IFMT) {
     case S_IFDIR:
         if (mkdirat(parent, name, 0700) && errno != EEXIST)
             return err_errno(err, "mkdir %s", name);
         return 0;
     case S_IFLNK:
-        return symlinkat(archive_entry_symlink(e), parent, name)
+        return symlinkat(libarchive()->entry_symlink(e), parent, name)
                    ? err_errno(err, "symlink %s", name)
                    : 0;
     case S_IFCHR:
     case S_IFBLK:
     case S_IFIFO:
-        return mknodat(parent, name, mode, archive_entry_rdev(e)) ? err_errno(err, "mknod %s", name)
-                                                                  : 0;
+        return mknodat(parent, name, mode, libarchive()->entry_rdev(e))
+                   ? err_errno(err, "mknod %s", name)
+                   : 0;
     case S_IFREG: {
         CLEANUP(fd_closep)
         int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -164,8 +164,8 @@ static void set_xattrs(struct archive_entry *e, const char *path)
     const char *name;
     const void *value;
     size_t n;
-    archive_entry_xattr_reset(e);
-    while (archive_entry_xattr_next(e, &name, &value, &n) == ARCHIVE_OK) {
+    libarchive()->entry_xattr_reset(e);
+    while (libarchive()->entry_xattr_next(e, &name, &value, &n) == ARCHIVE_OK) {
         struct str s = str_of(name);
         if (str_is(s, "security.capability") || str_starts(s, STR("user.")) ||
             str_starts(s, STR("system.posix_acl_")))
@@ -175,10 +175,10 @@ static void set_xattrs(struct archive_entry *e, const char *path)
 
 static int set_attributes(struct archive_entry *e, int parent, const char *name, struct err *err)
 {
-    mode_t mode = archive_entry_mode(e);
-    if (archive_entry_hardlink(e))
+    mode_t mode = libarchive()->entry_mode(e);
+    if (libarchive()->entry_hardlink(e))
         return 0;
-    if (fchownat(parent, name, (uid_t)archive_entry_uid(e), (gid_t)archive_entry_gid(e),
+    if (fchownat(parent, name, (uid_t)libarchive()->entry_uid(e), (gid_t)libarchive()->entry_gid(e),
                  AT_SYMLINK_NOFOLLOW))
         return err_errno(err, "chown %s", name);
     if (!S_ISLNK(mode) && fchmodat(parent, name, mode & 07777, 0))
@@ -186,8 +186,8 @@ static int set_attributes(struct archive_entry *e, int parent, const char *name,
     char path[64 + NAME_MAX];
     snprintf(path, sizeof(path), "/proc/self/fd/%d/%.255s", parent, name);
     set_xattrs(e, path);
-    struct timespec times[2] = {{archive_entry_mtime(e), archive_entry_mtime_nsec(e)},
-                                {archive_entry_mtime(e), archive_entry_mtime_nsec(e)}};
+    struct timespec times[2] = {{libarchive()->entry_mtime(e), libarchive()->entry_mtime_nsec(e)},
+                                {libarchive()->entry_mtime(e), libarchive()->entry_mtime_nsec(e)}};
     utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW);
     return 0;
 }
@@ -214,11 +214,11 @@ static int whiteout(int parent, const char *name, struct err *err)
 static int take_entry(struct layer *l, struct archive_entry *e, struct err *err)
 {
     char path[MAX_PATH + 1];
-    const char *raw = archive_entry_pathname(e);
+    const char *raw = libarchive()->entry_pathname(e);
     if (!raw || !clean_path(raw, path))
         return err_bad(err, "layer: the path \"%.200s\" is not allowed", raw ? raw : "");
     if (!*path) {
-        fchmod(l->root, archive_entry_mode(e) & 07777);
+        fchmod(l->root, libarchive()->entry_mode(e) & 07777);
         return 0;
     }
     char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -229,7 +229,7 @@ static int take_entry(struct layer *l, struct archive_entry *e, struct err *err)
         return err_errno(err, "layer: folder \"%s\"", slash ? path : "");
     if (strncmp(name, ".wh.", 4) == 0)
         return whiteout(parent, name, err);
-    if (remove_existing(parent, name, S_ISDIR(archive_entry_mode(e))))
+    if (remove_existing(parent, name, S_ISDIR(libarchive()->entry_mode(e))))
         return err_errno(err, "layer: replace \"%s\"", name);
     if (make_entry(l, e, parent, name, err))
         return -1;
@@ -241,13 +241,14 @@ static la_ssize_t source_read(struct archive *tar, void *arg, const void **ret)
     struct source *s = arg;
     size_t n;
     int64_t offset;
-    int got = archive_read_data_block(s->blob, ret, &n, &offset);
+    int got = libarchive()->read_data_block(s->blob, ret, &n, &offset);
     if (got == ARCHIVE_EOF)
         return 0;
     s->size += (int64_t)n;
     if (got != ARCHIVE_OK || s->size > IMAGE_MAX_SIZE) {
-        archive_set_error(tar, EINVAL, "%s",
-                          got == ARCHIVE_OK ? "layer too large" : archive_error_string(s->blob));
+        libarchive()->set_error(tar, EINVAL, "%s",
+                                got == ARCHIVE_OK ? "layer too large"
+                                                  : libarchive()->error_string(s->blob));
         return -1;
     }
     EVP_DigestUpdate(s->hash, *ret, n);
@@ -257,14 +258,14 @@ static la_ssize_t source_read(struct archive *tar, void *arg, const void **ret)
 static int source_open(struct source *s, const char *path, struct err *err)
 {
     struct archive_entry *e;
-    s->blob = archive_read_new();
+    s->blob = libarchive()->read_new();
     s->hash = EVP_MD_CTX_new();
     EVP_DigestInit_ex(s->hash, EVP_sha256(), NULL);
-    archive_read_support_filter_all(s->blob);
-    archive_read_support_format_raw(s->blob);
-    if (archive_read_open_filename(s->blob, path, 128 * 1024) != ARCHIVE_OK ||
-        archive_read_next_header(s->blob, &e) != ARCHIVE_OK)
-        return err_bad(err, "layer: %s", archive_error_string(s->blob));
+    libarchive()->read_support_filter_all(s->blob);
+    libarchive()->read_support_format_raw(s->blob);
+    if (libarchive()->read_open_filename(s->blob, path, 128 * 1024) != ARCHIVE_OK ||
+        libarchive()->read_next_header(s->blob, &e) != ARCHIVE_OK)
+        return err_bad(err, "layer: %s", libarchive()->error_string(s->blob));
     return 0;
 }
 
@@ -278,7 +279,7 @@ static int source_check(struct source *s, struct archive *tar, struct str diff_i
     while ((n = source_read(tar, s, &p)) > 0)
         ;
     if (n < 0)
-        return err_bad(err, "layer: %s", archive_error_string(tar));
+        return err_bad(err, "layer: %s", libarchive()->error_string(tar));
     EVP_DigestFinal_ex(s->hash, hash, NULL);
     for (int i = 0; i < 32; i++)
         sprintf(text + 7 + 2 * i, "%02x", hash[i]);
@@ -293,20 +294,20 @@ static int unpack_into(const char *dir, const char *blob, struct str diff_id, st
     struct layer layer = {.root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     struct archive_entry *e;
     int failed = -1, got;
-    layer.tar = archive_read_new();
-    archive_read_support_format_tar(layer.tar);
-    archive_read_support_format_empty(layer.tar);
+    layer.tar = libarchive()->read_new();
+    libarchive()->read_support_format_tar(layer.tar);
+    libarchive()->read_support_format_empty(layer.tar);
     if (layer.root < 0) {
         err_errno(err, "open %s", dir);
         goto out;
     }
     if (source_open(&source, blob, err))
         goto out;
-    if (archive_read_open(layer.tar, &source, NULL, source_read, NULL) != ARCHIVE_OK) {
-        err_bad(err, "layer: %s", archive_error_string(layer.tar));
+    if (libarchive()->read_open(layer.tar, &source, NULL, source_read, NULL) != ARCHIVE_OK) {
+        err_bad(err, "layer: %s", libarchive()->error_string(layer.tar));
         goto out;
     }
-    while ((got = archive_read_next_header(layer.tar, &e)) == ARCHIVE_OK) {
+    while ((got = libarchive()->read_next_header(layer.tar, &e)) == ARCHIVE_OK) {
         if (++layer.entries > MAX_ENTRIES) {
             err_bad(err, "layer: more than %d files", MAX_ENTRIES);
             goto out;
@@ -315,16 +316,16 @@ static int unpack_into(const char *dir, const char *blob, struct str diff_id, st
             goto out;
     }
     if (got != ARCHIVE_EOF) {
-        err_bad(err, "layer: %s", archive_error_string(layer.tar));
+        err_bad(err, "layer: %s", libarchive()->error_string(layer.tar));
         goto out;
     }
     failed = source_check(&source, layer.tar, diff_id, err);
     if (!failed)
         syncfs(layer.root);
 out:
-    archive_read_free(layer.tar);
+    libarchive()->read_free(layer.tar);
     if (source.blob)
-        archive_read_free(source.blob);
+        libarchive()->read_free(source.blob);
     EVP_MD_CTX_free(source.hash);
     if (layer.root >= 0)
         close(layer.root);
@@ -351,6 +352,8 @@ int image_unpack(const char *data_dir, const char *blob, struct str diff_id, str
     CLEANUP(mem_freep) char *tmp = image_temp_name(data_dir);
     if (access(path, F_OK) == 0)
         return 0;
+    if (libarchive_load(err))
+        return -1;
     if (mkdir(tmp, 0755))
         return err_errno(err, "mkdir %s", tmp);
     if (unpack_into(tmp, blob, diff_id, err) == 0) {
