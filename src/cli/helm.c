@@ -18,13 +18,18 @@ static const struct command commands[] = {
     {"env", {0}, helm_env, "helm client environment information"},
     {"get", {0}, helm_get, "download extended information of a named release"},
     {"history", {"hist"}, helm_history, "fetch release history"},
+    {"install", {0}, helm_install, "install a chart"},
     {"lint", {0}, helm_lint, "examine a chart for possible issues"},
     {"list", {"ls"}, helm_list, "list releases"},
     {"package", {0}, helm_package, "package a chart directory into a chart archive"},
     {"pull", {"fetch"}, helm_pull, "download a chart from a repository"},
+    {"rollback", {0}, helm_rollback, "roll back a release to a previous revision"},
     {"show", {"inspect"}, helm_show, "show information of a chart"},
     {"status", {0}, helm_status, "display the status of the named release"},
     {"template", {0}, helm_template, "locally render templates"},
+    {"test", {0}, helm_test, "run tests for a release"},
+    {"uninstall", {"del", "delete", "un"}, helm_uninstall, "uninstall a release"},
+    {"upgrade", {0}, helm_upgrade, "upgrade a release"},
     {"version", {0}, helm_version, "print the client version information"},
 };
 

@@ -150,11 +150,16 @@ int helm_dependency(struct chart_ctx *cx, int argc, char **argv, struct buf *out
 int helm_env(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_get(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_history(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_install(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_lint(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_list(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_package(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_pull(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_rollback(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_show(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_status(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_template(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_test(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_uninstall(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_upgrade(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_version(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
