@@ -305,6 +305,8 @@ int cmd_server(int argc, char **argv)
         {"etcd-cafile", &s.store_spec.cafile, NULL, "FILE", "who signs etcd's certificates"},
         {"etcd-certfile", &s.store_spec.certfile, NULL, "FILE", "the certificate shown to etcd"},
         {"etcd-keyfile", &s.store_spec.keyfile, NULL, "FILE", "its key"},
+        {"etcd-compaction-interval", &s.store_spec.compaction, NULL, "DURATION",
+         "how long old resource versions and continue tokens are good for (5m0s)"},
         {"verbose", NULL, &verbose, NULL, "log more"},
         {0},
     };

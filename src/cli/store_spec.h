@@ -10,6 +10,7 @@ struct store_spec {
     const char *text; /* NULL: the store in data_dir */
     const char *data_dir;
     const char *cafile, *certfile, *keyfile, *prefix; /* for etcd; NULL: the store's defaults */
+    const char *compaction; /* how long history is kept, "5m0s"; "0": as long as there is room */
 };
 
 /* The configuration, whose strings are the spec's but for dir: that is written to ret_dir, which

@@ -15,6 +15,7 @@ struct up {
     const char *data_dir, *listen, *node_name, *service_cidr, *pod_cidr;
     const char *advertise;                                          /* NULL: not given */
     const char *store, *etcd_cafile, *etcd_certfile, *etcd_keyfile; /* NULL: not given */
+    const char *compaction;
     bool no_agent;
     int64_t started_ns;
     struct supervisor *supervisor;
@@ -94,7 +95,8 @@ static void server_words(const struct up *u, const char **ret)
                    {"--store", u->store},
                    {"--etcd-cafile", u->etcd_cafile},
                    {"--etcd-certfile", u->etcd_certfile},
-                   {"--etcd-keyfile", u->etcd_keyfile}};
+                   {"--etcd-keyfile", u->etcd_keyfile},
+                   {"--etcd-compaction-interval", u->compaction}};
     size_t n = 0;
     ret[n++] = "server";
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
@@ -108,7 +110,7 @@ static void server_words(const struct up *u, const char **ret)
 
 static int serve(struct up *u, const char *log_path, struct err *err)
 {
-    const char *server[24];
+    const char *server[26];
     server_words(u, server);
     const char *const agent[] = {"agent",       "--data-dir", u->data_dir,
                                  "--node-name", u->node_name, NULL};
@@ -169,6 +171,8 @@ int cmd_up(int argc, char **argv)
         {"etcd-cafile", &u.etcd_cafile, NULL, "FILE", "who signs etcd's certificates"},
         {"etcd-certfile", &u.etcd_certfile, NULL, "FILE", "the certificate shown to etcd"},
         {"etcd-keyfile", &u.etcd_keyfile, NULL, "FILE", "its key"},
+        {"etcd-compaction-interval", &u.compaction, NULL, "DURATION",
+         "how long old resource versions and continue tokens are good for (5m0s)"},
         {"no-agent", NULL, &u.no_agent, NULL, "run the server alone"},
         {0},
     };

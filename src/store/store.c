@@ -183,7 +183,6 @@ static void copy_config(struct store *s, const struct store_config *config)
     s->config.etcd_certfile = copy_z(config->etcd_certfile);
     s->config.etcd_keyfile = copy_z(config->etcd_keyfile);
     s->config.map_bytes = config->map_bytes ? config->map_bytes : (size_t)64 << 30;
-    s->config.history_count = config->history_count ? config->history_count : 10000;
     s->config.history_ms = config->history_ms ? config->history_ms : 300000;
     s->config.history_bytes = config->history_bytes ? config->history_bytes : 24 << 20;
     s->config.checkpoint_commits = config->checkpoint_commits ? config->checkpoint_commits : 1024;

@@ -30,10 +30,10 @@ struct store;
 struct store_config {
     const char *dir;  /* made when missing, mode 0700 */
     size_t map_bytes; /* upper bound of the store's size; 0: 64 GiB of address space */
-    /* Compaction keeps at least this many revisions (0: 10,000) and those younger than this (0:
-     * 300,000, kube-apiserver's compaction interval), but drops the oldest past this many bytes of
-     * history (0: 24 MiB). Superseded values are kept as differences, so that is about 100,000
-     * updates of pods. */
+    /* Compaction keeps at least this many revisions and those younger than this (0: 300,000,
+     * kube-apiserver's compaction interval), but drops the oldest past this many bytes of history
+     * (0: 24 MiB). Superseded values are kept as differences, so that is about 100,000 updates of
+     * pods. */
     int64_t history_count, history_ms;
     size_t history_bytes;
     int64_t checkpoint_commits; /* between two syncs of everything; 0: 1,024 */

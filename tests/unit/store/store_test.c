@@ -275,6 +275,20 @@ TEST(compaction_forgets_what_is_past_the_limits_and_nothing_else)
     close_fresh(s);
 }
 
+TEST(without_a_count_history_is_bounded_by_its_age_alone)
+{
+    struct store *s =
+        open_with((struct store_config){.dir = fresh_dir(), .no_sync = true, .history_ms = 1});
+    put(s, "a", "1");
+    put(s, "a", "2");
+    usleep(IDLE_US);
+    put(s, "b", "3"); /* what a page began with is as old as the store lets it be */
+    usleep(IDLE_US);
+    CHECK_STR(str_of(listing(s, 3, "", "")), "410");
+    CHECK_STR(str_of(listing(s, 4, "", "")), "a=2@3 b=3@4 ");
+    close_fresh(s);
+}
+
 TEST(history_is_bounded_in_bytes_even_when_it_is_young)
 {
     struct store *s = open_with(
