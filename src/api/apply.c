@@ -200,6 +200,30 @@ static int settle(struct call *c, val *entries, const val *mine, const val *set,
 }
 
 /* --- the request --- */
+static void list_undeclared(void *arg, struct str path)
+{
+    struct buf *b = arg;
+    buf_printf(b, "%s%.*s: field not declared in schema", b->n ? "\n  " : "", STR_ARG(path));
+}
+
+/* A field that the schema does not have can be owned by nobody, whatever fieldValidation says. */
+static int check_declared(struct call *c, const val *v, struct err *err)
+{
+    val *unknown = c->kind->k->schema ? fieldset_undeclared(&c->doc, top(c), v) : NULL;
+    if (!unknown)
+        return 0;
+    struct buf b = {0};
+    fieldset_each(unknown, list_undeclared, &b);
+    bool many = memchr(b.p, '\n', b.n) != NULL;
+    c->details.none = true;
+    err_set(err, 500, "", "failed to create typed patch object (%.*s/%.*s; %s/%s, Kind=%s): %s%s",
+            STR_ARG(VAL_STR(v, "metadata", "namespace")), STR_ARG(VAL_STR(v, "metadata", "name")),
+            c->kind->k->group, c->kind->k->version, c->kind->k->kind, many ? "errors:\n  " : "",
+            buf_z(&b));
+    buf_done(&b);
+    return -1;
+}
+
 static int decode(struct call *c, val **ret, struct err *err)
 {
     if (!c->options.field_manager.n) {
@@ -225,6 +249,8 @@ static int decode(struct call *c, val **ret, struct err *err)
         return err_bad(err,
                        "the name of the object (%.*s) does not match the name on the URL (%.*s)",
                        STR_ARG(name), STR_ARG(c->route.name));
+    if (check_declared(c, v, err) != 0)
+        return -1;
     val_set_s(&c->doc, val_ensure_obj(&c->doc, v, "metadata"), "name", c->route.name);
     struct buf strict = {0};
     int rc = schema_check(c->kind->k->schema, &c->doc, v, &strict, err);

@@ -68,6 +68,21 @@ static const val *parsed(struct store_event *e, bool before)
     return have->obj;
 }
 
+static bool matches(struct store_event *e, bool before, const struct kind *k,
+                    const struct selection *selection)
+{
+    struct bytes *json = before ? e->prev : e->value;
+    if (!json)
+        return false;
+    /* Only what the kind shows as it is stored can be shared. */
+    if (kind_is_plain(k, bytes_str(json)))
+        return selection_match_val(selection, k, e->key, parsed(e, before));
+    struct buf room = {0};
+    bool match = selection_match(selection, k, e->key, kind_view(k, bytes_str(json), &room));
+    buf_done(&room);
+    return match;
+}
+
 enum watch_type event_type(struct store_event *e, const struct kind *k,
                            const struct selection *selection)
 {
@@ -80,20 +95,25 @@ enum watch_type event_type(struct store_event *e, const struct kind *k,
         kind_split_key(k, e->key, &ns, &name);
         if (selection->name.n && !str_eq(selection->name, name))
             return WATCH_NONE;
-        was = e->prev && selection_match_val(selection, k, e->key, parsed(e, true));
-        is = e->value && selection_match_val(selection, k, e->key, parsed(e, false));
+        was = matches(e, true, k, selection);
+        is = matches(e, false, k, selection);
     }
     if (is)
         return was ? WATCH_MODIFIED : WATCH_ADDED;
     return was ? WATCH_DELETED : WATCH_NONE;
 }
 
-void event_object(const struct store_event *e, enum watch_type type, struct buf *b)
+void event_object(const struct store_event *e, const struct kind *k, enum watch_type type,
+                  struct buf *b)
 {
+    struct buf room = {0};
+    struct bytes *json = type == WATCH_DELETED ? e->prev : e->value;
+    struct str shown = kind_view(k, bytes_str(json), &room);
     if (type == WATCH_DELETED)
-        raw_put_revision(bytes_str(e->prev), e->revision, b);
+        raw_put_revision(shown, e->revision, b);
     else
-        buf_put(b, bytes_str(e->value));
+        buf_put(b, shown);
+    buf_done(&room);
 }
 
 struct bytes *frame_new(const char *type, struct str object, bool proto)
@@ -111,22 +131,31 @@ struct bytes *frame_new(const char *type, struct str object, bool proto)
     return b;
 }
 
-struct bytes *event_frame(struct store_event *e, enum watch_type type, enum call_form form,
-                          bool proto)
+static struct bytes *make_frame(struct store_event *e, const struct kind *k, enum watch_type type,
+                                enum call_form form, bool proto)
 {
-    struct view *v = view_of(e);
-    _Atomic(struct bytes *) *place = &v->frames[type][(form == FORM_METADATA) + 2 * proto];
-    struct bytes *have = atomic_load(place);
-    if (have)
-        return bytes_ref(have);
     struct buf object = {0}, meta = {0};
-    event_object(e, type, &object);
+    event_object(e, k, type, &object);
     if (form == FORM_METADATA)
         metadata_only(buf_str(&object), &meta);
     struct bytes *frame =
         frame_new(watch_type_names[type], buf_str(form == FORM_METADATA ? &meta : &object), proto);
     buf_done(&object);
     buf_done(&meta);
+    return frame;
+}
+
+struct bytes *event_frame(struct store_event *e, const struct kind *k, enum watch_type type,
+                          enum call_form form, bool proto)
+{
+    if (!kind_is_plain(k, bytes_str(type == WATCH_DELETED ? e->prev : e->value)))
+        return make_frame(e, k, type, form, proto);
+    struct view *v = view_of(e);
+    _Atomic(struct bytes *) *place = &v->frames[type][(form == FORM_METADATA) + 2 * proto];
+    struct bytes *have = atomic_load(place);
+    if (have)
+        return bytes_ref(have);
+    struct bytes *frame = make_frame(e, k, type, form, proto);
     if (!frame || atomic_compare_exchange_strong(place, &have, frame))
         return bytes_ref(frame);
     bytes_unref(frame);

@@ -16,14 +16,15 @@ extern const char *const watch_type_names[];
 enum watch_type event_type(struct store_event *e, const struct kind *k,
                            const struct selection *selection);
 
-/* The frame to send, shared: FORM_OBJECT or FORM_METADATA. A reference for the caller; NULL: it has
+/* The frame to send, shared unless k shows the object in another form: FORM_OBJECT or FORM_METADATA. A reference for the caller; NULL: it has
  * no protobuf form. */
-struct bytes *event_frame(struct store_event *e, enum watch_type type, enum call_form form,
-                          bool proto);
+struct bytes *event_frame(struct store_event *e, const struct kind *k, enum watch_type type,
+                          enum call_form form, bool proto);
 
 /* The object that a watcher is told of: the old one with the event's revision when it is gone.
  * Appends. */
-void event_object(const struct store_event *e, enum watch_type type, struct buf *b);
+void event_object(const struct store_event *e, const struct kind *k, enum watch_type type,
+                  struct buf *b);
 
 /* {"type":…,"object":…}\n around an object, or the same in protobuf (NULL: it has none). */
 struct bytes *frame_new(const char *type, struct str object, bool proto);

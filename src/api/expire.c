@@ -37,7 +37,8 @@ static void submit_removal(struct store *store, const struct store_kv *kv)
 /* The latest time that the event names; 0 when it names none. */
 static int64_t last_seen(struct str json)
 {
-    static const char *const paths[] = {"metadata.creationTimestamp", "lastTimestamp", "eventTime",
+    static const char *const paths[] = {"metadata.creationTimestamp", "lastTimestamp",
+                                        "deprecatedLastTimestamp", "eventTime",
                                         "series.lastObservedTime"};
     int64_t latest = 0, ns;
     struct err ignored;

@@ -159,6 +159,48 @@ val *fieldset_of(struct doc *d, struct fieldset_place p, const val *v)
     return set;
 }
 
+static void add_undeclared(struct doc *d, val **set, struct fieldset_place p, const val *v,
+                           struct str key)
+{
+    val *inner = p.schema ? fieldset_undeclared(d, p, v) : val_new_obj(d);
+    if (!inner)
+        return;
+    if (!*set)
+        *set = val_new_obj(d);
+    val_set_str(d, *set, key, inner);
+}
+
+val *fieldset_undeclared(struct doc *d, struct fieldset_place p, const val *v)
+{
+    const struct schema *s = p.schema;
+    struct buf key = {0};
+    val *set = NULL;
+    bool object = (s->type == SCHEMA_OBJECT && !s->preserve_unknown) || s->type == SCHEMA_MAP;
+    if (object && val_is_obj(v)) {
+        VAL_EACH(v, name, member)
+        {
+            buf_clear(&key);
+            buf_printf(&key, "f:%.*s", STR_ARG(val_str(name)));
+            add_undeclared(d, &set, member_place(p, val_str(name)), member, buf_str(&key));
+        }
+    } else if (s->type == SCHEMA_ARRAY && val_is_arr(v)) {
+        enum shape shape = shape_of(p, v);
+        size_t at = 0;
+        VAL_FOR(v, item)
+        {
+            buf_clear(&key);
+            if (shape == SHAPE_KEYED)
+                put_item_key(p, item, &key);
+            else
+                buf_printf(&key, "i:%zu", at);
+            add_undeclared(d, &set, item_place(p), item, buf_str(&key));
+            at++;
+        }
+    }
+    buf_done(&key);
+    return set;
+}
+
 val *fieldset_merge(struct doc *d, struct fieldset_place p, const val *live, const val *applied)
 {
     enum shape shape = shape_of(p, applied);
@@ -311,6 +353,10 @@ static void put_key_text(struct str key, struct buf *b)
     }
     if (str_starts(key, STR("v:"))) {
         buf_printf(b, "[=%.*s]", STR_ARG(str_from(key, 2)));
+        return;
+    }
+    if (str_starts(key, STR("i:"))) {
+        buf_printf(b, "[%.*s]", STR_ARG(str_from(key, 2)));
         return;
     }
     struct doc d;

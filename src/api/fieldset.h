@@ -16,6 +16,10 @@ struct fieldset_place {
 /* The set of all fields that v has. */
 val *fieldset_of(struct doc *d, struct fieldset_place place, const val *v);
 
+/* The members of v that its schema does not declare, as a set; elements of lists without keys go by
+ * their index, `i:0`. NULL: none. */
+val *fieldset_undeclared(struct doc *d, struct fieldset_place place, const val *v);
+
 /* live with everything that applied says. */
 val *fieldset_merge(struct doc *d, struct fieldset_place place, const val *live,
                     const val *applied);

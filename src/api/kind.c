@@ -3,8 +3,11 @@
 struct str kind_key(struct arena *a, const char *group, const char *resource, struct str ns,
                     struct str name)
 {
-    return arena_printf(a, "/registry/%s/%s/%.*s%s%.*s", *group ? group : "core", resource,
-                        STR_ARG(ns), ns.n ? "/" : "", STR_ARG(name));
+    /* Events of v1 and of events.k8s.io are the same objects. */
+    if (!*group || strcmp(group, "events.k8s.io") == 0)
+        group = "core";
+    return arena_printf(a, "/registry/%s/%s/%.*s%s%.*s", group, resource, STR_ARG(ns),
+                        ns.n ? "/" : "", STR_ARG(name));
 }
 
 void kind_split_key(const struct kind *k, struct str key, struct str *ret_ns, struct str *ret_name)
@@ -14,6 +17,21 @@ void kind_split_key(const struct kind *k, struct str key, struct str *ret_ns, st
     *ret_name = rest;
     if (k->k->namespaced)
         str_cut(rest, '/', ret_ns, ret_name);
+}
+
+bool kind_is_plain(const struct kind *k, struct str json)
+{
+    if (!k->s->view)
+        return true;
+    return str_starts(json, k->head) && (!k->s->plain || k->s->plain(k->k, json));
+}
+
+struct str kind_view(const struct kind *k, struct str json, struct buf *room)
+{
+    if (kind_is_plain(k, json))
+        return json;
+    buf_clear(room);
+    return k->s->view(k->k, json, room) ? buf_str(room) : json;
 }
 
 struct str kind_lookup_key(char room[KIND_KEY], struct str a, struct str b, struct str c)
@@ -60,10 +78,9 @@ void kinds_init(struct kinds *ks)
         kind_init(k, &ks->arena, sk, strategy_of(sk));
         char room[KIND_KEY];
         map_set(&ks->by_resource,
-                kind_lookup_key(room, str_of(sk->group), str_of(sk->version),
-                                str_of(sk->resource)),
+                kind_lookup_key(room, str_of(sk->group), str_of(sk->version), str_of(sk->resource)),
                 k);
-        if (k->stored)
+        if (k->stored && !map_get(&ks->by_prefix, k->prefix)) /* the first of several versions */
             map_set(&ks->by_prefix, k->prefix, k);
     }
 }

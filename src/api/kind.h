@@ -48,5 +48,11 @@ bool kind_has_verb(const struct kind *k, const char *verb);
 /* The key of an object, as "/registry/apps/deployments/default/web". */
 struct str kind_key(struct arena *a, const char *group, const char *resource, struct str ns,
                     struct str name);
+/* The stored object as this kind shows it: json itself, or a text made in room, which is emptied
+ * before (strategy.view). */
+struct str kind_view(const struct kind *k, struct str json, struct buf *room);
+/* Whether it is json itself. */
+bool kind_is_plain(const struct kind *k, struct str json);
+
 /* Namespace and name in a key of this kind. */
 void kind_split_key(const struct kind *k, struct str key, struct str *ret_ns, struct str *ret_name);

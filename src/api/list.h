@@ -8,6 +8,7 @@ struct list_plan {
     struct str prefix, start, end;
     int64_t revision; /* 0: the newest */
     uint64_t limit;   /* 0: none */
+    int64_t left;     /* how many items there are from start on, as the token says; 0: unknown */
     bool continued;
 };
 

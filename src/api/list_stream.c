@@ -87,8 +87,10 @@ static bool produce(struct stream *s, struct store_snap *snap)
     struct str start_at = s->next.n ? buf_str(&s->next) : s->plan.start;
     struct store_iter *it = store_range(snap, start_at, s->plan.end);
     struct store_kv kv;
+    struct buf room = {0};
     bool more;
     while ((more = store_next(it, &kv))) {
+        kv.value = kind_view(s->c->kind, kv.value, &room);
         if (!selection_match(&s->plan.selection, s->c->kind, kv.key, kv.value))
             continue;
         if (s->comma)
@@ -103,6 +105,7 @@ static bool produce(struct stream *s, struct store_snap *snap)
         break;
     }
     store_iter_free(it);
+    buf_done(&room);
     return !more;
 }
 

@@ -120,8 +120,7 @@ static void check_form(struct call *c, val *causes, const char *field, enum name
 
 static void check_labels(struct call *c, const val *labels, val *causes)
 {
-    VAL_EACH(labels, key, value)
-    {
+    VAL_EACH (labels, key, value) {
         check_form(c, causes, "metadata.labels", NAME_QUALIFIED, val_str(key));
         check_form(c, causes, "metadata.labels", NAME_LABEL_VALUE, val_str(value));
     }
@@ -130,8 +129,7 @@ static void check_labels(struct call *c, const val *labels, val *causes)
 static void check_annotations(struct call *c, const val *annotations, val *causes)
 {
     size_t total = 0;
-    VAL_EACH(annotations, key, value)
-    {
+    VAL_EACH (annotations, key, value) {
         struct str k = val_str(key);
         char *lower = arena_z(&c->arena, k);
         for (char *p = lower; *p; p++)
@@ -173,8 +171,7 @@ static void check_owner(struct call *c, const val *ref, val *causes)
 static void check_owners(struct call *c, const val *owners, val *causes)
 {
     const val *controller = NULL;
-    VAL_FOR(owners, ref)
-    {
+    VAL_FOR (owners, ref) {
         check_owner(c, ref, causes);
         if (!VAL_BOOL(ref, "controller"))
             continue;
@@ -197,8 +194,7 @@ static void check_owners(struct call *c, const val *owners, val *causes)
 static void check_finalizers(struct call *c, const val *finalizers, val *causes)
 {
     bool orphan = false, foreground = false;
-    VAL_FOR(finalizers, f)
-    {
+    VAL_FOR (finalizers, f) {
         check_form(c, causes, "metadata.finalizers", NAME_QUALIFIED, val_str(f));
         orphan |= str_is(val_str(f), "orphan");
         foreground |= str_is(val_str(f), "foregroundDeletion");
@@ -243,17 +239,16 @@ void meta_validate(struct call *c, const val *obj, val *causes)
 
 static bool contains(const val *list, struct str text)
 {
-    VAL_FOR(list, item)
-    if (str_eq(val_str(item), text))
-        return true;
+    VAL_FOR (list, item)
+        if (str_eq(val_str(item), text))
+            return true;
     return false;
 }
 
 static void check_no_new_finalizers(struct call *c, const val *now, const val *old, val *causes)
 {
     struct buf b = {0};
-    VAL_FOR(val_get(now, "finalizers"), f)
-    {
+    VAL_FOR (val_get(now, "finalizers"), f) {
         if (contains(val_get(old, "finalizers"), val_str(f)))
             continue;
         buf_puts(&b, b.n ? ", " : "");
@@ -314,8 +309,7 @@ static int64_t put_metadata(struct buf *b, const val *meta)
     buf_printf(b, "%s\"resourceVersion\":\"", b->p[b->n - 1] == '{' ? "" : ",");
     int64_t at = (int64_t)b->n;
     buf_putc(b, '"');
-    VAL_EACH(meta, key, v)
-    {
+    VAL_EACH (meta, key, v) {
         struct str k = val_str(key);
         bool done = str_is(k, "resourceVersion") || str_is(k, "selfLink");
         for (size_t i = 0; i < ARRAY_LEN(before) && !done; i++)
@@ -334,8 +328,7 @@ struct bytes *meta_encode(struct call *c, const struct kind *k, const val *obj,
     (void)c;
     buf_put(&b, k->head);
     *ret_revision_at = put_metadata(&b, val_get(obj, "metadata"));
-    VAL_EACH(obj, key, v)
-    {
+    VAL_EACH (obj, key, v) {
         struct str name = val_str(key);
         if (!str_is(name, "kind") && !str_is(name, "apiVersion") && !str_is(name, "metadata"))
             put_member(&b, name, v);
@@ -348,9 +341,13 @@ struct bytes *meta_encode(struct call *c, const struct kind *k, const val *obj,
 
 int meta_load(struct call *c, const struct store_kv *kv, val **ret, struct err *err)
 {
-    if (doc_parse_json(&c->doc, kv->value, ret, err) != 0)
+    struct buf room = {0};
+    struct str json = kv->value;
+    if (str_starts(kv->key, c->kind->prefix))
+        json = kind_view(c->kind, json, &room);
+    int rc = doc_parse_json(&c->doc, json, ret, err);
+    buf_done(&room);
+    if (rc != 0)
         return -1;
-    if (c->custom) /* conversion strategy None: it may have been written through another version */
-        val_set_s(&c->doc, *ret, "apiVersion", c->kind->api_version);
     return 0;
 }

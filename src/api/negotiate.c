@@ -60,6 +60,10 @@ static bool form_of(const struct call *c, const struct media *m, enum call_form 
     *ret = FORM_OBJECT;
     if (!m->as.n)
         return true;
+    /* What is only answered has no metadata and no rows. */
+    bool answered = strcmp(c->route.verb, "create") == 0 && c->route.subresource.n;
+    if (answered || (c->kind && !c->kind->stored))
+        return false;
     if (!str_is(m->group, "meta.k8s.io") ||
         !(str_is(m->version, "v1") || str_is(m->version, "v1beta1")))
         return false;

@@ -28,7 +28,10 @@ static const char expired_token[] =
     "inconsistent list - objects that were created, modified, or deleted between the time the "
     "first chunk was returned and now may show up in the list.";
 
-static void put_token(const struct list_plan *p, struct str start, int64_t revision, struct buf *b)
+/* left: how many items follow at that revision, so that the next page need not count; 0: not told.
+ */
+static void put_token(const struct list_plan *p, struct str start, int64_t revision, int64_t left,
+                      struct buf *b)
 {
     struct doc d;
     struct buf json = {0};
@@ -37,6 +40,8 @@ static void put_token(const struct list_plan *p, struct str start, int64_t revis
     val_set_z(&d, v, "v", "meta.k8s.io/v1");
     val_set_int(&d, v, "rv", revision);
     val_set_s(&d, v, "start", str_from(start, p->prefix.n));
+    if (left)
+        val_set_int(&d, v, "left", left);
     val_write_json(v, &json);
     token64_write(buf_str(&json), b);
     buf_done(&json);
@@ -71,6 +76,8 @@ static int read_token(struct call *c, struct list_plan *p, struct str token, str
     p->revision = VAL_INT(v, "rv");
     if (p->revision < 0)
         p->revision = 0; /* a token for "go on with what is there now" */
+    else if (VAL_INT(v, "left") > 0)
+        p->left = VAL_INT(v, "left");
     p->continued = true;
     return 0;
 }
@@ -212,9 +219,10 @@ static int collect(struct call *c, const struct list_plan *p, struct page *page,
 {
     struct store_iter *it = store_range(c->snap, p->start, p->end);
     struct store_kv kv;
-    struct buf last = {0};
+    struct buf last = {0}, room = {0};
     int rc = 0;
     while (rc == 0 && store_next(it, &kv)) {
+        kv.value = kind_view(c->kind, kv.value, &room);
         if (!selection_match(&p->selection, c->kind, kv.key, kv.value))
             continue;
         if (p->limit && page->count == p->limit) {
@@ -229,9 +237,20 @@ static int collect(struct call *c, const struct list_plan *p, struct page *page,
         }
     }
     store_iter_free(it);
+    buf_done(&room);
     page->last = arena_dup(&c->arena, buf_str(&last));
     buf_done(&last);
     return rc;
+}
+
+/* How many items follow the page; 0: not known, as something selects among them. */
+static int64_t count_left(struct call *c, const struct list_plan *p, const struct page *page)
+{
+    if (!p->selection.any)
+        return 0;
+    int64_t all = p->left ? p->left : store_count(c->snap, p->start, p->end);
+    int64_t left = all - (int64_t)page->count;
+    return left > 0 ? left : 0;
 }
 
 static void put_list_meta(struct call *c, const struct list_plan *p, const struct page *page,
@@ -244,11 +263,11 @@ static void put_list_meta(struct call *c, const struct list_plan *p, const struc
         buf_put(&next, page->last);
         buf_putc(&next, '\0');
         buf_puts(b, ",\"continue\":\"");
-        put_token(p, buf_str(&next), revision, b);
+        int64_t left = count_left(c, p, page);
+        put_token(p, buf_str(&next), revision, left, b);
         buf_putc(b, '"');
-        if (p->selection.any)
-            buf_printf(b, ",\"remainingItemCount\":%lld",
-                       (long long)store_count(c->snap, buf_str(&next), p->end));
+        if (left)
+            buf_printf(b, ",\"remainingItemCount\":%lld", (long long)left);
         buf_done(&next);
     }
     buf_putc(b, '}');
@@ -263,7 +282,7 @@ static enum call_next reply_expired(struct call *c, const struct list_plan *p,
     struct err err;
     err_set(&err, 410, "Expired", "%s", expired_token);
     struct buf token = {0}, b = {0};
-    put_token(p, p->start, -1, &token);
+    put_token(p, p->start, -1, 0, &token);
     status_write(c, &err, &b);
     ssize_t at = str_find(buf_str(&b), STR("\"metadata\":{}"));
     struct buf out = {0};

@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include "api/call.h"
-#include "api/crd/crd.h"
 #include "api/core.h"
 
 static void put_member(struct buf *b, const char *key, struct str text)
@@ -168,14 +167,8 @@ static enum call_next reply_yaml(struct call *c, int status, struct str json)
     return CALL_DONE;
 }
 
-enum call_next call_reply_object(struct call *c, int status, struct str json)
+static enum call_next reply_shown(struct call *c, int status, struct str json)
 {
-    struct buf view = {0};
-    if (c->custom && crd_view(c->custom, json, &view)) {
-        enum call_next next = call_reply_object(c, status, buf_str(&view));
-        buf_done(&view);
-        return next;
-    }
     /* A Status and other kinds than the route's are never turned into a table. */
     bool own = c->kind && str_starts(json, c->kind->head);
     if (c->form == FORM_OBJECT || !own) {
@@ -193,6 +186,16 @@ enum call_next call_reply_object(struct call *c, int status, struct str json)
     enum call_next next =
         rc == 0 ? call_reply(c, status, bytes_new(buf_str(&b))) : call_fail(c, &err);
     buf_done(&b);
+    return next;
+}
+
+enum call_next call_reply_object(struct call *c, int status, struct str json)
+{
+    struct buf room = {0};
+    if (c->kind)
+        json = kind_view(c->kind, json, &room);
+    enum call_next next = reply_shown(c, status, json);
+    buf_done(&room);
     return next;
 }
 

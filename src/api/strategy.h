@@ -121,6 +121,13 @@ struct strategy {
     const struct schema_column *columns;
     void (*row)(struct strategy_ctx *c, const val *obj, struct doc *d, val *cells);
 
+    /* Of a kind whose storage has another kind's objects as well (another group or version of the
+     * same): appends the object as this kind shows it. false: it is as it should be. NULL: all are.
+     */
+    bool (*view)(const struct schema_kind *kind, struct str json, struct buf *out);
+    /* With view: whether an object of the kind itself is shown as it is stored. NULL: it is. */
+    bool (*plain)(const struct schema_kind *kind, struct str json);
+
     /* What metadata.name must be; `validate` reports it (kind_validate_name for kinds without). */
     enum name_form name_form;
 
@@ -128,6 +135,7 @@ struct strategy {
                            */
     bool annotation_generation; /* annotations count as well (a Deployment hands its own on) */
     bool has_status;       /* status is reset on create and kept on update of the main resource */
+    bool status_alone;     /* an update of status leaves labels, annotations and the like alone */
     bool status_on_create; /* with has_status: what the client sends stays (a node registers) */
     bool create_on_update; /* PUT to a missing name creates (upstream's AllowCreateOnUpdate) */
     bool unconditional_update; /* PUT without resourceVersion is allowed */

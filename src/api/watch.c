@@ -83,11 +83,11 @@ bool watcher_event(struct watcher *w, struct store_event *e)
     struct bytes *frame;
     if (w->call->form == FORM_TABLE) {
         struct buf b = {0};
-        event_object(e, type, &b);
+        event_object(e, w->call->kind, type, &b);
         frame = table_frame(w, watch_type_names[type], buf_str(&b));
         buf_done(&b);
     } else {
-        frame = event_frame(e, type, w->call->form, w->call->proto);
+        frame = event_frame(e, w->call->kind, type, w->call->form, w->call->proto);
     }
     return !frame || send(w, frame);
 }
@@ -211,14 +211,17 @@ static int send_state(struct watcher *w, const struct watch_plan *p, struct err 
     struct store_iter *it = store_range(snap, w->scope, end);
     struct store_kv kv;
     w->bound = SIZE_MAX;
+    struct buf room = {0};
     bool alive = true;
     while (alive && store_next(it, &kv)) {
+        kv.value = kind_view(c->kind, kv.value, &room);
         if (!selection_match(&w->selection, c->kind, kv.key, kv.value))
             continue;
         struct bytes *frame = object_frame(w, "ADDED", kv.value);
         alive = !frame || send(w, frame);
     }
     store_iter_free(it);
+    buf_done(&room);
     int64_t revision = store_snap_revision(snap);
     store_snap_end(snap);
     if (!alive)

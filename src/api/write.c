@@ -3,6 +3,7 @@
 #include "api/admission/admission.h"
 #include "api/call.h"
 #include "api/core.h"
+#include "api/crd/crd.h"
 #include "api/raw.h"
 #include "doc/patch.h"
 
@@ -23,6 +24,8 @@ int write_set_put(struct call *c, const struct kind *k, const val *obj, int64_t 
     int64_t at;
     if (admission_usage(c, k, obj, err) != 0)
         return -1;
+    if (c->custom)
+        k = crd_store_form(c, &obj);
     struct bytes *json = meta_encode(c, k, obj, &at);
     if (json->n > MAX_OBJECT) {
         bytes_unref(json);
@@ -261,13 +264,17 @@ static void keep_metadata(struct call *c, val *obj, const val *old)
     val_del(now, "selfLink");
 }
 
-/* Through /status only status changes. */
+/* Through /status only status changes, and of most kinds what people set in metadata. */
 static void keep_all_but_status(struct call *c, val *obj, const val *old)
 {
-    val *status = val_get(obj, "status");
-    val *copy = status ? val_copy(&c->doc, status) : NULL;
+    static const char *const open[] = {"status", "metadata"};
+    size_t kept = c->kind->s->status_alone ? 1 : 2, n = 0;
+    val *copies[ARRAY_LEN(open)] = {NULL};
+    for (size_t i = 0; i < kept; i++) {
+        const val *v = val_get(obj, open[i]);
+        copies[i] = v ? val_copy(&c->doc, v) : NULL;
+    }
     struct str keys[64];
-    size_t n = 0;
     VAL_EACH (obj, key, v) {
         (void)v;
         if (n < ARRAY_LEN(keys))
@@ -276,10 +283,12 @@ static void keep_all_but_status(struct call *c, val *obj, const val *old)
     for (size_t i = 0; i < n; i++)
         val_del_str(obj, keys[i]);
     VAL_EACH (old, key, v)
-        if (!str_is(val_str(key), "status"))
-            val_set_str(&c->doc, obj, val_str(key), val_copy(&c->doc, v));
-    if (copy)
-        val_set(&c->doc, obj, "status", copy);
+        val_set_str(&c->doc, obj, val_str(key), val_copy(&c->doc, v));
+    for (size_t i = 0; i < kept; i++)
+        if (copies[i])
+            val_set(&c->doc, obj, open[i], copies[i]);
+        else
+            val_del(obj, open[i]);
 }
 
 static bool goes_now(const struct call *c, const val *obj, const val *old)
@@ -329,7 +338,7 @@ int write_changed(struct call *c, val *obj, const val *old, int64_t mod_rev, str
         write_set_delete(c, mod_rev);
         return 0;
     }
-    if (c->ctx.extra_count == 0 && val_eq(obj, old))
+    if (c->ctx.extra_count == 0 && val_eq(obj, old) && !(c->custom && crd_is_outdated(c)))
         return 1;
     return write_set_put(c, c->kind, obj, mod_rev, err);
 }

@@ -113,6 +113,22 @@ static void drop_finalizer(struct view *v, struct actions *a, const struct item 
     }
 }
 
+/* Nobody waits for this one any more. */
+static void unblock_owners(struct view *v, struct actions *a, const struct item *i)
+{
+    struct doc *d = v->doc;
+    val *patch = val_new_obj(d), *meta = val_ensure_obj(d, patch, "metadata");
+    const val *refs = VAL_PATH(view_parse(v, i), "metadata", "ownerReferences");
+    if (!refs)
+        return;
+    val *free = val_set(d, meta, "ownerReferences", val_copy(d, refs));
+    VAL_FOR (free, ref)
+        val_set_bool(d, ref, "blockOwnerDeletion", false);
+    val_set_s(d, meta, "uid", i->uid);
+    act_patch(a, i, NULL, CLIENT_PATCH_STRATEGIC, patch);
+    act_next_phase(a);
+}
+
 static const char *policy_of(const struct item *i)
 {
     if (i->finalizers & FINALIZER_ORPHAN)
@@ -145,8 +161,14 @@ static void judge(struct view *v, struct actions *a, const struct item *i)
         return;
     }
     const struct item **dependents;
-    bool deep = waiting && view_dependents(v, i->uid, &dependents) > 0;
-    act_delete(a, i, deep ? "Foreground" : policy_of(i));
+    size_t below = waiting ? view_dependents(v, i->uid, &dependents) : 0;
+    /* A dependent that waits itself may wait for this one: a circle, which is cut here. */
+    for (size_t k = 0; k < below; k++)
+        if (is_waiting(dependents[k]->deleted, dependents[k]->finalizers & FINALIZER_FOREGROUND)) {
+            unblock_owners(v, a, i);
+            break;
+        }
+    act_delete(a, i, below ? "Foreground" : policy_of(i));
 }
 
 static bool is_blocking(const struct item *i, struct str owner)

@@ -279,6 +279,7 @@ const struct strategy crd_strategy = {
     .grace = grace,
     .spec_generation = true,
     .has_status = true,
+    .status_alone = true,
     .status_on_create = true,
     .return_deleted = true,
 };

@@ -193,6 +193,48 @@ static struct str field(const val *obj, struct str name)
     return field_of(obj, name);
 }
 
+/* --- one storage for both --- */
+static const struct {
+    const char *core, *events;
+} renamed[] = {
+    {"involvedObject", "regarding"},
+    {"message", "note"},
+    {"source", "deprecatedSource"},
+    {"firstTimestamp", "deprecatedFirstTimestamp"},
+    {"lastTimestamp", "deprecatedLastTimestamp"},
+    {"count", "deprecatedCount"},
+    {"reportingComponent", "reportingController"},
+};
+
+static struct str renamed_member(struct str name, bool to_core)
+{
+    for (size_t i = 0; i < ARRAY_LEN(renamed); i++)
+        if (str_is(name, to_core ? renamed[i].events : renamed[i].core))
+            return str_of(to_core ? renamed[i].core : renamed[i].events);
+    return name;
+}
+
+/* strategy.view: the event as the other group names its members. */
+static bool view(const struct schema_kind *kind, struct str json, struct buf *out)
+{
+    struct doc d;
+    struct err ignored;
+    val *from, *to;
+    bool to_core = !*kind->group, made = false;
+    doc_init(&d);
+    if (doc_parse_json(&d, json, &from, &ignored) == 0 && str_is(VAL_STR(from, "kind"), "Event")) {
+        to = val_new_obj(&d);
+        VAL_EACH (from, name, member)
+            val_set_str(&d, to, renamed_member(val_str(name), to_core), member);
+        val_set_z(&d, to, "apiVersion", to_core ? "v1" : "events.k8s.io/v1");
+        schema_normalize(kind->schema, &d, to);
+        val_write_json(to, out);
+        made = true;
+    }
+    doc_done(&d);
+    return made;
+}
+
 const struct strategy event_strategy = {
     .group = "",
     .resource = "events",
@@ -202,13 +244,22 @@ const struct strategy event_strategy = {
     .field = field,
     .columns = columns,
     .row = row,
+    .view = view,
     .create_on_update = true,
     .unconditional_update = true,
 };
 
-static const char *const strict_fields[] = {
-    "reason",         "reportingController", "type", "regarding.kind", "regarding.namespace",
-    "regarding.name", "regarding.uid",       NULL};
+static const char *const strict_fields[] = {"reason",
+                                            "reportingController",
+                                            "type",
+                                            "regarding.kind",
+                                            "regarding.namespace",
+                                            "regarding.name",
+                                            "regarding.uid",
+                                            "regarding.apiVersion",
+                                            "regarding.resourceVersion",
+                                            "regarding.fieldPath",
+                                            NULL};
 
 const struct strategy events_event_strategy = {
     .group = "events.k8s.io",
@@ -219,6 +270,7 @@ const struct strategy events_event_strategy = {
     .field = field_of,
     .columns = columns,
     .row = strict_row,
+    .view = view,
     .create_on_update = true,
     .unconditional_update = true,
 };

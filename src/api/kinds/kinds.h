@@ -39,6 +39,8 @@ void check_resource_field_ref(struct check *k, const val *ref, bool volume);
 
 /* --- defaults: set when absent --- */
 void default_z(struct doc *d, val *obj, const char *key, const char *z);
+/* metadata's member as old has it. */
+void keep_metadata(struct strategy_ctx *c, val *obj, const val *old, const char *member);
 void default_int(struct doc *d, val *obj, const char *key, int64_t i);
 void default_bool(struct doc *d, val *obj, const char *key, bool b);
 void default_obj(struct doc *d, val *obj, const char *key);

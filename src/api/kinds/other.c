@@ -344,6 +344,8 @@ static void webhook_row(struct strategy_ctx *c, const val *obj, struct doc *d, v
     cell_age(c, d, cells, obj);
 }
 
+static const char *const csr_fields[] = {"spec.signerName", NULL};
+
 /* GROUP, RESOURCE, then the hooks and flags that differ from the default's. */
 #define KIND(g, r, ...)                                                                            \
     {                                                                                              \
@@ -376,7 +378,7 @@ const struct strategy other_strategies[] = {
     KIND("networking.k8s.io", "networkpolicies", TABLE(networkpolicy), .spec_generation = true,
          .unconditional_update = true),
     KIND("networking.k8s.io", "servicecidrs", TABLE(servicecidr), .has_status = true,
-         .spec_generation = true, .unconditional_update = true),
+         .status_alone = true, .spec_generation = true, .unconditional_update = true),
     KIND("networking.k8s.io", "ipaddresses", TABLE(ipaddress), .unconditional_update = true),
     KIND("", "persistentvolumes", TABLE(pv), .has_status = true, .unconditional_update = true,
          .return_deleted = true),
@@ -384,9 +386,10 @@ const struct strategy other_strategies[] = {
          .return_deleted = true),
     KIND("storage.k8s.io", "storageclasses", TABLE(storageclass), .unconditional_update = true,
          .return_deleted = true),
-    KIND("storage.k8s.io", "volumeattachments", .has_status = true, .return_deleted = true),
+    KIND("storage.k8s.io", "volumeattachments", .has_status = true, .status_alone = true,
+         .return_deleted = true),
     KIND("certificates.k8s.io", "certificatesigningrequests", TABLE(csr), .has_status = true,
-         .unconditional_update = true),
+         .unconditional_update = true, .fields = csr_fields, .field = field_of),
     KIND("scheduling.k8s.io", "priorityclasses", TABLE(priorityclass), .spec_generation = true,
          .unconditional_update = true),
     KIND("node.k8s.io", "runtimeclasses", TABLE(runtimeclass), .create_on_update = true),
@@ -395,13 +398,14 @@ const struct strategy other_strategies[] = {
     KIND("admissionregistration.k8s.io", "mutatingwebhookconfigurations", TABLE(webhook),
          .spec_generation = true),
     KIND("admissionregistration.k8s.io", "validatingadmissionpolicies", .has_status = true,
-         .spec_generation = true),
+         .status_alone = true, .spec_generation = true),
     KIND("admissionregistration.k8s.io", "validatingadmissionpolicybindings",
          .spec_generation = true),
-    KIND("apiregistration.k8s.io", "apiservices", .has_status = true, .unconditional_update = true),
-    KIND("flowcontrol.apiserver.k8s.io", "flowschemas", .spec_generation = true, .has_status = true,
+    KIND("apiregistration.k8s.io", "apiservices", .has_status = true, .status_alone = true,
          .unconditional_update = true),
+    KIND("flowcontrol.apiserver.k8s.io", "flowschemas", .spec_generation = true, .has_status = true,
+         .status_alone = true, .unconditional_update = true),
     KIND("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", .spec_generation = true,
-         .has_status = true, .unconditional_update = true),
+         .has_status = true, .status_alone = true, .unconditional_update = true),
     {NULL},
 };

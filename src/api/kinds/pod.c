@@ -84,6 +84,7 @@ static int prepare_status(struct strategy_ctx *c, val *obj, const val *old, stru
 {
     if (check_node(c, old, "update pod status for", err))
         return -1;
+    keep_metadata(c, obj, old, "ownerReferences");
     val *status = val_ensure_obj(c->d, obj, "status");
     if (VAL_STR(status, "qosClass").n == 0 && VAL_STR(old, "status", "qosClass").n)
         val_set_s(c->d, status, "qosClass", VAL_STR(old, "status", "qosClass"));

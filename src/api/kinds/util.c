@@ -9,6 +9,16 @@ void default_z(struct doc *d, val *obj, const char *key, const char *z)
         val_set_z(d, obj, key, z);
 }
 
+void keep_metadata(struct strategy_ctx *c, val *obj, const val *old, const char *member)
+{
+    val *meta = val_ensure_obj(c->d, obj, "metadata");
+    const val *was = VAL_PATH(old, "metadata", member);
+    if (was)
+        val_set(c->d, meta, member, val_copy(c->d, was));
+    else
+        val_del(meta, member);
+}
+
 void default_int(struct doc *d, val *obj, const char *key, int64_t i)
 {
     if (val_is_null(val_get(obj, key)))

@@ -253,10 +253,19 @@ static void replicaset_row(struct strategy_ctx *c, const val *obj, struct doc *d
     cell_selector(c, d, cells, val_get(spec, "selector"));
 }
 
+static int deployment_prepare_status(struct strategy_ctx *c, val *obj, const val *old,
+                                     struct err *err)
+{
+    (void)err;
+    keep_metadata(c, obj, old, "labels");
+    return 0;
+}
+
 const struct strategy deployment_strategy = {
     .group = "apps",
     .resource = "deployments",
     .defaults = deployment_defaults,
+    .prepare_status = deployment_prepare_status,
     .validate = deployment_validate,
     .validate_update = deployment_validate_update,
     .validate_status = validate_status,

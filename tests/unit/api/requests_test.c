@@ -419,6 +419,101 @@ TEST(server_side_apply)
     server_stop(&s);
 }
 
+TEST(apply_takes_declared_fields_only)
+{
+    struct server s;
+    server_start(&s);
+    EXPECT(
+        &s,
+        {"PATCH", CM "/s", "fieldManager=m&fieldValidation=Ignore", APPLY,
+         "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"s\"},\"datum\":{}"
+         "}",
+         500,
+         "\"message\":\"failed to create typed patch object (/s; /v1, Kind=ConfigMap): .datum: "
+         "field "
+         "not declared in schema\",\"code\":500"},
+        {"PATCH", DEPLOY "/web", "fieldManager=m", APPLY,
+         "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"web\"},"
+         "\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"imago\":1}]}}}}",
+         500,
+         "(/web; apps/v1, Kind=Deployment): .spec.template.spec.containers[name=\\\"c\\\"].imago: "
+         "field not declared in schema"});
+    server_stop(&s);
+}
+
+TEST(status_changes_take_metadata_along)
+{
+    struct server s;
+    server_start(&s);
+    EXPECT(
+        &s,
+        {"POST", "/api/v1/namespaces", NULL, JSON,
+         "{\"metadata\":{\"name\":\"n\",\"labels\":{\"a\":\"1\"}}}", 201, NULL},
+        {"PATCH", "/api/v1/namespaces/n/status", NULL, MERGE,
+         "{\"metadata\":{\"annotations\":{\"seen\":\"yes\"}},\"status\":{\"conditions\":[{\"type\":"
+         "\"X\",\"status\":\"True\"}]}}",
+         200, "\"annotations\":{\"seen\":\"yes\"}"},
+        {"POST", DEPLOY, NULL, JSON, deployment, 201, NULL},
+        {"PATCH", DEPLOY "/web/status", NULL, MERGE,
+         "{\"metadata\":{\"labels\":{\"x\":\"y\"}},\"spec\":{\"replicas\":7},\"status\":{"
+         "\"replicas\":1}}",
+         200, "\"spec\":{\"replicas\":2"});
+    EXPECT(&s, {"GET", DEPLOY "/web", NULL, NULL, NULL, 200, "!\"labels\":{\"x\""});
+    server_stop(&s);
+}
+
+#define OLD_EVENTS "/api/v1/namespaces/default/events"
+#define NEW_EVENTS "/apis/events.k8s.io/v1/namespaces/default/events"
+
+TEST(events_of_both_groups_are_the_same)
+{
+    struct server s;
+    server_start(&s);
+    EXPECT(
+        &s,
+        {"POST", OLD_EVENTS, NULL, JSON,
+         "{\"metadata\":{\"name\":\"old\"},\"involvedObject\":{\"namespace\":\"default\",\"name\":"
+         "\"p\"},\"message\":\"said\",\"source\":{\"component\":\"k\"},\"count\":3}",
+         201, "\"message\":\"said\""},
+        {"GET", NEW_EVENTS "/old", NULL, NULL, NULL, 200,
+         "{\"kind\":\"Event\",\"apiVersion\":\"events.k8s.io/v1\""},
+        {"GET", NEW_EVENTS "/old", NULL, NULL, NULL, 200, "\"note\":\"said\""},
+        {"GET", NEW_EVENTS, "fieldSelector=regarding.name%3Dp", NULL, NULL, 200,
+         "\"deprecatedCount\":3"},
+        {"POST", NEW_EVENTS, NULL, JSON,
+         "{\"metadata\":{\"name\":\"new\"},\"regarding\":{\"namespace\":\"default\",\"name\":\"q\"}"
+         ","
+         "\"note\":\"told\",\"eventTime\":\"2026-01-01T00:00:00.000000Z\",\"reportingController\":"
+         "\"x.io/c\",\"reportingInstance\":\"i\",\"action\":\"a\",\"reason\":\"r\",\"type\":"
+         "\"Normal\"}",
+         201, "\"note\":\"told\""},
+        {"GET", OLD_EVENTS, "fieldSelector=involvedObject.name%3Dq", NULL, NULL, 200,
+         "\"message\":\"told\""},
+        {"PATCH", OLD_EVENTS "/new", NULL, MERGE, "{\"metadata\":{\"labels\":{\"l\":\"m\"}}}", 200,
+         "\"reportingComponent\":\"x.io/c\""},
+        {"GET", NEW_EVENTS "/new", NULL, NULL, NULL, 200, "\"reportingController\":\"x.io/c\""},
+        {"DELETE", NEW_EVENTS "/old", NULL, NULL, NULL, 200, NULL},
+        {"GET", OLD_EVENTS "/old", NULL, NULL, NULL, 404, NULL});
+    server_stop(&s);
+}
+
+TEST(answers_without_metadata_have_no_table)
+{
+    struct server s;
+    server_start(&s);
+    struct ask ask = {
+        .method = "POST",
+        .path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        .type = JSON,
+        .body = "{\"spec\":{\"nonResourceAttributes\":{\"path\":\"/\",\"verb\":\"get\"}}}",
+        .accept = "application/json;as=Table;v=v1;g=meta.k8s.io",
+    };
+    struct answer a = server_ask(&s, &ask);
+    CHECK_INT(a.status, 406);
+    bytes_unref(a.body);
+    server_stop(&s);
+}
+
 TEST(eviction_and_binding)
 {
     struct server s;
