@@ -106,8 +106,24 @@ void call_warn(struct call *c, const char *format, ...)
     buf_done(&b);
 }
 
+/* The definition may be what changed. false: it is gone. */
+static bool renew_custom(struct call *c)
+{
+    const struct route *r = &c->route;
+    struct crd_version *now = crd_find(c->api, r->group, r->version, r->resource);
+    if (!now)
+        return false;
+    crd_unref(c->custom->crd);
+    c->custom = now;
+    c->kind = &now->kind;
+    c->details = (struct call_details){0}; /* may speak of the old one */
+    return true;
+}
+
 enum call_next call_again(struct call *c)
 {
+    if (c->custom && !renew_custom(c))
+        return call_reply_not_found_page(c);
     if (++c->tries < CALL_MAX_TRIES)
         return c->handler(c);
     struct err err;

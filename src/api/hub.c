@@ -1,5 +1,8 @@
 #include "api/hub.h"
 
+#include "api/crd/crd.h"
+#include "api/raw.h"
+
 enum { TICK_MS = 10000, BOOKMARK_MS = 60000 };
 
 struct pending {
@@ -31,7 +34,6 @@ void hub_add(struct hub *h, struct watcher *w)
     struct hub_bucket *bucket = map_get(&h->buckets, prefix);
     if (!bucket) {
         bucket = NEW(struct hub_bucket);
-        bucket->kind = w->call->kind;
         list_init(&bucket->watchers);
         map_set(&h->buckets, prefix, bucket);
     }
@@ -48,6 +50,30 @@ static struct str kind_prefix(struct str key)
     return key;
 }
 
+static bool is_same_at(const struct store_event *e, const char *path)
+{
+    return e->value && e->prev &&
+           str_eq(raw_path(bytes_str(e->value), path), raw_path(bytes_str(e->prev), path));
+}
+
+/* A watch of custom resources sees them as one state of their definition has it, and ends when that
+ * changes; its client comes back to the new one, or to a 404. */
+static void end_custom(struct hub *h, const struct store_event *e)
+{
+    struct str plural, group;
+    char room[KIND_KEY];
+    if (is_same_at(e, "spec") && is_same_at(e, "status.acceptedNames"))
+        return;
+    if (!str_cut(str_from(e->key, strlen(CRD_PREFIX)), '.', &plural, &group))
+        return;
+    int n = snprintf(room, sizeof(room), "/registry/%.*s/%.*s/", STR_ARG(group), STR_ARG(plural));
+    struct hub_bucket *bucket =
+        n < KIND_KEY ? map_get(&h->buckets, (struct str){room, (size_t)n}) : NULL;
+    if (bucket)
+        LIST_FOR (&bucket->watchers, it)
+            watcher_end(CONTAINER_OF(it, struct watcher, link));
+}
+
 static void deliver(struct hub *h, struct store_batch *b)
 {
     for (size_t i = 0; i < b->count; i++) {
@@ -56,6 +82,8 @@ static void deliver(struct hub *h, struct store_batch *b)
         if (bucket)
             LIST_FOR (&bucket->watchers, it)
                 watcher_offer(CONTAINER_OF(it, struct watcher, link), e);
+        if (str_starts(e->key, STR(CRD_PREFIX)))
+            end_custom(h, e);
         if (e->revision > h->revision)
             h->revision = e->revision;
     }

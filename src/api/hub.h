@@ -23,7 +23,6 @@ struct watcher {
 };
 
 struct hub_bucket { /* the watchers of one kind */
-    const struct kind *kind;
     struct list watchers;
 };
 

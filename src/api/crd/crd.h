@@ -28,7 +28,7 @@ struct crd_column {
     const char *type;
 };
 
-struct crd_version { /* one served version: a kind */
+struct crd_version { /* one version: a kind, when it is served */
     struct crd *crd;
     struct kind kind;
     struct schema_kind info;
@@ -52,8 +52,9 @@ struct crd { /* one definition, compiled; shared */
     struct str name;
     int64_t revision;
     bool terminating;
-    struct crd_version *versions; /* the preferred one first */
-    size_t version_count;
+    struct crd_version *versions; /* those that are served, then the others */
+    size_t version_count, all_count;
+    const struct crd_version *storage; /* the version in which objects are stored */
 };
 
 struct crd_catalog {
@@ -90,9 +91,18 @@ static inline struct crd_version *crd_version_of(const struct schema_kind *k)
  * comes first. */
 int crd_version_compare(struct str a, struct str b);
 
-/* Conversion strategy None: appends the object as this version shows it, when it was written
- * through another one; false: it is as it should be already. */
-bool crd_view(const struct crd_version *version, struct str json, struct buf *b);
+/* --- objects as they are stored, and as a version shows them (view.c) --- */
+/* Whether stored bytes that begin with the kind's head are what the version shows. */
+bool crd_is_plain(const struct schema_kind *k, struct str json);
+/* Appends the object as this version shows it: converted as strategy None does, pruned, with the
+ * defaults that its definition has now. false: it is no object of this kind. */
+bool crd_view(const struct schema_kind *k, struct str json, struct buf *b);
+/* Turns the call's object into the one that is stored, in the storage version, whose kind is the
+ * answer. The write will fail when the definition changed meanwhile. */
+const struct kind *crd_store_form(struct call *c, const val **obj);
+/* Whether the object under the call's key would be stored otherwise now, though nobody changes it:
+ * that is how clients migrate objects to a new storage version. */
+bool crd_is_outdated(struct call *c);
 
 /* --- judging definitions (crd_check.c), for the strategy of CustomResourceDefinition --- */
 /* Appends causes for spec; old is NULL on create. */

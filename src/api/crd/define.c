@@ -299,6 +299,7 @@ static const char *definition_name(struct arena *a, struct str group, const char
     return z;
 }
 
+/* strategy.view */
 static void add_kind(struct crd *crd, struct crd_version *version, const val *obj, const val *spec)
 {
     static const char *const verbs[] = {"delete", "deletecollection", "get",   "list", "patch",
@@ -334,6 +335,9 @@ static void add_kind(struct crd *crd, struct crd_version *version, const val *ob
         .validate = validate,
         .validate_update = validate_update,
         .validate_status = validate_update,
+        .view = crd_view,
+        .plain = crd_is_plain,
+        .status_alone = true,
         .spec_generation = true,
     };
     add_subresources(crd, version, spec);
@@ -344,8 +348,10 @@ static void add_kind(struct crd *crd, struct crd_version *version, const val *ob
 
 static void add_version(struct crd *crd, const val *obj, const val *spec)
 {
-    struct crd_version *version = &crd->versions[crd->version_count++];
+    struct crd_version *version = &crd->versions[crd->all_count++];
     version->crd = crd;
+    if (VAL_BOOL(spec, "storage"))
+        crd->storage = version;
     version->openapi = VAL_PATH(spec, "schema", "openAPIV3Schema");
     version->preserve = VAL_BOOL(obj, "spec", "preserveUnknownFields");
     if (version->openapi)
@@ -412,19 +418,6 @@ int crd_version_compare(struct str a, struct str b)
     return str_cmp(a, b);
 }
 
-bool crd_view(const struct crd_version *version, struct str json, struct buf *b)
-{
-    struct str head = version->kind.head, rest, before;
-    struct str same = str_head(head, (size_t)str_find(head, STR(",\"apiVersion\":\"")) + 15);
-    if (str_starts(json, head) || !str_starts(json, same))
-        return false;
-    if (!str_cut(str_from(json, same.n), ',', &before, &rest))
-        return false;
-    buf_put(b, head);
-    buf_put(b, rest);
-    return true;
-}
-
 /* --- definitions --- */
 static bool is_established(const val *obj)
 {
@@ -451,9 +444,13 @@ struct crd *crd_define(struct str name, struct str json, int64_t revision)
     crd->revision = revision;
     /* Kinds point into the array: it is made once, and not sorted afterwards. */
     crd->versions = arena_zalloc(&crd->arena, val_len(versions) * sizeof(struct crd_version) + 1);
-    VAL_FOR (versions, spec)
-        if (established && VAL_BOOL(spec, "served"))
-            add_version(crd, obj, spec);
+    for (int served = 1; established && served >= 0; served--) {
+        VAL_FOR (versions, spec)
+            if (VAL_BOOL(spec, "served") == served)
+                add_version(crd, obj, spec);
+        if (served)
+            crd->version_count = crd->all_count;
+    }
     return crd;
 }
 

@@ -311,3 +311,23 @@ void crd_default(const struct crd_schema *s, struct doc *d, val *v)
             crd_default(s->items, d, item);
     }
 }
+
+void crd_drop_nulls(const struct crd_schema *s, val *v)
+{
+    if (!val_is_obj(v)) {
+        VAL_FOR (s->items ? v : NULL, item)
+            crd_drop_nulls(s->items, item);
+        return;
+    }
+    yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(v);
+    for (val *key; (key = yyjson_mut_obj_iter_next(&it));) {
+        const struct crd_schema *inner = crd_schema_property(s, val_str(key));
+        val *member = yyjson_mut_obj_iter_get_val(key);
+        if (!inner)
+            inner = s->additional;
+        if (inner && is_wrong_null(inner, member) && !inner->def)
+            yyjson_mut_obj_iter_remove(&it);
+        else if (inner)
+            crd_drop_nulls(inner, member);
+    }
+}

@@ -89,6 +89,8 @@ const struct crd_schema *crd_schema_property(const struct crd_schema *s, struct 
 void crd_prune(const struct crd_schema *s, val *v, bool root, struct buf *strict);
 /* Defaults, then nulls that may not be and have none. */
 void crd_default(const struct crd_schema *s, struct doc *d, val *v);
+/* Only the nulls: those that may not be and have no default. */
+void crd_drop_nulls(const struct crd_schema *s, val *v);
 
 /* Appends causes. old: NULL on create; what did not change is not judged again (ratcheting). */
 void crd_validate(const struct crd_schema *s, const val *v, const val *old, struct doc *d,
