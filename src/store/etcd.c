@@ -177,6 +177,16 @@ static char *end_of_prefix(const char *prefix)
     return end;
 }
 
+/* A key longer than any of a store's: no picture takes it in. */
+static char *mark_key(const char *prefix)
+{
+    struct buf b = {0};
+    buf_puts(&b, prefix);
+    memset(buf_reserve(&b, MAX_KEY + 1), '~', MAX_KEY + 1);
+    b.n += MAX_KEY + 1;
+    return buf_take(&b);
+}
+
 int etcd_new(struct store *s, struct etcd **ret, struct err *err)
 {
     const struct store_config *config = &s->config;
@@ -198,6 +208,7 @@ int etcd_new(struct store *s, struct etcd **ret, struct err *err)
         name.n--;
     buf_printf(&fence, "%.*s.fence/%016llx", STR_ARG(name), (unsigned long long)e->writer);
     e->fence_key = buf_take(&fence);
+    e->mark_key = mark_key(prefix);
     e->wake.fn = on_wake;
     e->barriers_end = &e->barriers;
     e->unread_end = &e->unread;
@@ -251,6 +262,7 @@ void etcd_free(struct etcd *e)
         return;
     if (e->loop) {
         grpc_cancel(e->probe);
+        grpc_cancel(e->version);
         etcd_watch_stop(e);
         etcd_sync_stop(e);
         etcd_compact_stop(e);
@@ -267,5 +279,6 @@ void etcd_free(struct etcd *e)
     free(e->prefix);
     free(e->prefix_end);
     free(e->fence_key);
+    free(e->mark_key);
     free(e);
 }

@@ -62,7 +62,7 @@ struct sync; /* etcd_sync.c */
 struct etcd {
     struct store *s;
     struct loop *loop;
-    char *prefix, *prefix_end, *fence_key;
+    char *prefix, *prefix_end, *fence_key, *mark_key;
     uint64_t writer;
     int64_t timeout_ms;
     struct loop_timer tick;
@@ -83,8 +83,9 @@ struct etcd {
     struct tls *tls;
     struct http_client *http;
     enum { LINK_DOWN, LINK_STARTING, LINK_UP } link;
-    struct grpc_call *probe;
-    bool usable; /* the picture, for a watch to begin behind it */
+    struct grpc_call *probe, *version;
+    bool tells_progress; /* the member is new enough to be asked how far the watch is */
+    bool usable;         /* the picture, for a watch to begin behind it */
     struct loop_timer redial;
     unsigned failures; /* in a row */
     int64_t up_since_ms, down_since_ms, heard_ms;
@@ -107,6 +108,8 @@ struct etcd {
     struct incoming *incoming;
     size_t incoming_count, incoming_cap, incoming_whole; /* whole: not of an unfinished fragment */
     struct buf incoming_keys;
+    int64_t marked; /* the newest change of the mark that was shown */
+    struct grpc_call *mark;
     int64_t progress; /* the picture may be called this new once `whole` is in it */
     struct loop_task apply;
     struct loop_timer nudge;

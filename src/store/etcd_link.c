@@ -182,6 +182,14 @@ static void on_probe(void *arg, int code, struct str message, const char *why)
         follow(e);
 }
 
+static void on_version(void *arg, int code, struct str message, const char *why)
+{
+    struct etcd *e = arg;
+    (void)why;
+    e->version = NULL;
+    e->tells_progress = code == GRPC_OK && etcd_tells_progress(message);
+}
+
 static void dial(struct loop_timer *t)
 {
     struct etcd *e = CONTAINER_OF(t, struct etcd, redial);
@@ -198,6 +206,7 @@ static void dial(struct loop_timer *t)
     struct buf b = {0};
     etcd_put_range(&b, &(struct etcd_range){.key = str_of(e->prefix), .keys_only = true});
     e->probe = etcd_call(e, "/etcdserverpb.KV/Range", buf_str(&b), on_probe, e);
+    e->version = etcd_call(e, "/etcdserverpb.Maintenance/Status", (struct str){0}, on_version, e);
     buf_done(&b);
 }
 
@@ -248,7 +257,9 @@ void etcd_link_lost(struct etcd *e, const char *why)
     }
     e->endpoint = (e->endpoint + 1) % e->endpoint_count;
     grpc_cancel(e->probe);
-    e->probe = NULL;
+    grpc_cancel(e->version);
+    e->probe = e->version = NULL;
+    e->tells_progress = false;
     etcd_watch_stop(e);
     etcd_sync_stop(e);
     etcd_compact_stop(e);

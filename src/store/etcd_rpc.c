@@ -210,3 +210,19 @@ struct str etcd_get_value(struct str stored, struct etcd_mark *ret)
     ret->number = get_be(stored.p + 16, 8);
     return value;
 }
+
+bool etcd_tells_progress(struct str status)
+{
+    struct pb_reader r = {status};
+    struct str version = {0}, part;
+    int64_t n[3] = {0};
+    while (pb_next(&r))
+        if (r.field == 2)
+            version = r.bytes;
+    for (size_t i = 0; i < ARRAY_LEN(n); i++)
+        if (!str_next(&version, '.', &part) || !str_to_i64(part, &n[i]))
+            return false;
+    if (n[0] != 3)
+        return n[0] > 3;
+    return n[1] > 5 || (n[1] == 5 && n[2] >= 8) || (n[1] == 4 && n[2] >= 25);
+}

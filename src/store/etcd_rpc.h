@@ -74,6 +74,9 @@ bool etcd_get_watch(struct str message, struct etcd_watch_response *ret);
 /* Walks the kvs of a RangeResponse; *ret_more: there are further ones. */
 bool etcd_next_kv(struct pb_reader *r, struct etcd_kv *ret);
 bool etcd_range_more(struct str message);
+/* Of a StatusResponse: whether progress notifications that are asked for come behind the events
+ * (etcd's issue 15220, mended in 3.4.25 and 3.5.8). */
+bool etcd_tells_progress(struct str status);
 
 /* --- values --- */
 struct etcd_mark {

@@ -38,6 +38,8 @@ static void add_event(struct etcd *e, const struct etcd_event *event)
 {
     struct str key = event->kv.key, prefix = str_of(e->prefix);
     char encoded[HIST_KEY_ROOM];
+    if (str_is(key, e->mark_key) && event->kv.mod_rev > e->marked)
+        e->marked = event->kv.mod_rev;
     if (!str_starts(key, prefix) || event->kv.mod_rev <= etcd_picture(e))
         return;
     key = str_from(key, prefix.n);
@@ -163,6 +165,8 @@ static void on_message(void *arg, struct str message)
     e->incoming_whole = e->incoming_count;
     if (!r.has_events && r.header.revision > e->progress)
         e->progress = r.header.revision; /* a progress notification: all before it was sent */
+    if (e->marked > e->progress)
+        e->progress = e->marked;
     loop_defer(e->loop, &e->apply, apply);
 }
 
@@ -192,7 +196,7 @@ void etcd_watch_start(struct etcd *e)
                                        .on_message = on_message,
                                        .done = on_end,
                                        .arg = e};
-    e->progress = 0;
+    e->progress = e->marked = 0;
     e->watch = grpc_start(e->http, &config);
     e->heard_ms = loop_now_ms(e->loop);
     buf_done(&b);
@@ -204,6 +208,8 @@ void etcd_watch_stop(struct etcd *e)
     e->watch = NULL;
     grpc_cancel(e->read);
     e->read = NULL;
+    grpc_cancel(e->mark);
+    e->mark = NULL;
     loop_undefer(e->loop, &e->apply);
     incoming_clear(e, 0);
     e->incoming_whole = 0;
@@ -218,8 +224,30 @@ void etcd_watch_stop(struct etcd *e)
     }
 }
 
+static void on_mark(void *arg, int code, struct str message, const char *why)
+{
+    struct etcd *e = arg;
+    (void)code, (void)message, (void)why;
+    e->mark = NULL;
+}
+
+/* A change of one's own that the watch shows says the same as a progress notification; members that
+ * may send those ahead of events are asked this way. */
+static void make_mark(struct etcd *e)
+{
+    struct buf b = {0};
+    etcd_put_put(&b, str_of(e->mark_key), STR("tutti"));
+    if (!e->mark)
+        e->mark = etcd_call(e, "/etcdserverpb.KV/Put", buf_str(&b), on_mark, e);
+    buf_done(&b);
+}
+
 static void ask_progress(struct etcd *e)
 {
+    if (!e->tells_progress) {
+        make_mark(e);
+        return;
+    }
     struct buf b = {0};
     pb_end(&b, pb_begin(&b, WATCH_PROGRESS));
     grpc_send(e->watch, buf_str(&b));
