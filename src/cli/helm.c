@@ -9,12 +9,15 @@
 struct command {
     const char *name;
     const char *aliases[3];
+    /* 0, or -1 with the error in the chart_ctx, or an exit code that is no error. */
     int (*run)(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
     const char *help;
 };
 
 static const struct command commands[] = {
     {"dependency", {"dep", "dependencies"}, helm_dependency, "manage a chart's dependencies"},
+    {"diff", {0}, helm_diff, "what an upgrade or rollback would change, or two releases differ in"},
+    {"drift", {0}, helm_drift, "where live objects differ from a release"},
     {"env", {0}, helm_env, "helm client environment information"},
     {"get", {0}, helm_get, "download extended information of a named release"},
     {"history", {"hist"}, helm_history, "fetch release history"},
@@ -67,12 +70,12 @@ static int run(const struct command *c, int argc, char **argv)
     if (out.n)
         fwrite(out.p, 1, out.n, stdout);
     bool lost = fflush(stdout) != 0;
-    if (status != 0)
+    if (status < 0)
         fprintf(stderr, "Error: %.*s\n", STR_ARG(session.cx.error));
     buf_done(&warnings);
     buf_done(&out);
     arena_done(&arena);
-    return status != 0 || lost;
+    return status > 0 ? status : status != 0 || lost;
 }
 
 int cmd_helm(int argc, char **argv)

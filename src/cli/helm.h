@@ -101,12 +101,18 @@ bool helm_is_release_name(struct str s);
 /* --- releases that a cluster keeps --- */
 struct helm_records {
     struct client *client;
+    struct cluster *cluster;
     struct storage *storage;
+    const char *namespace;
 };
 /* Connects, makes sure that the cluster answers, and opens the storage of a namespace ("": all)
  * that HELM_DRIVER names. history_max: storage.h. To be closed in any case. */
 int helm_records_open(struct chart_ctx *cx, const char *namespace, int history_max,
                       struct helm_records *ret);
+/* The same in a context of the kubeconfig (NULL: as the flags say); namespace NULL: as the flags or
+ * that context say. */
+int helm_records_open_in(struct chart_ctx *cx, const char *context, const char *namespace,
+                         struct helm_records *ret);
 void helm_records_close(struct helm_records *r);
 /* A revision of a release; 0: the last. */
 int helm_release_content(struct chart_ctx *cx, struct storage *s, const char *name,
@@ -137,6 +143,8 @@ void helm_put_time(struct chart_ctx *cx, struct release_time t, const char *layo
                    struct buf *out);
 struct str helm_chart_name(struct arena *a, const struct release *r); /* "demo-0.1.0" */
 struct str helm_app_version(const struct release *r);
+/* Whether stdout is a terminal that likes colours. */
+bool helm_colours(void);
 
 /* What `status`, `get all`, `install` and `upgrade` print of a release. */
 struct helm_shown {
@@ -147,6 +155,8 @@ int helm_put_release(struct chart_ctx *cx, const struct release *r, enum helm_fo
 
 /* --- the commands: what is printed goes to out --- */
 int helm_dependency(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_diff(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_drift(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_env(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_get(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_history(struct chart_ctx *cx, int argc, char **argv, struct buf *out);

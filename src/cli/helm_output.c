@@ -1,4 +1,7 @@
 /* helm_output.c: how `tutti helm` prints: tables, JSON, YAML and times. */
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "cli/helm.h"
 #include "template/gojson.h"
 #include "template/golayout.h"
@@ -53,6 +56,12 @@ int helm_put_value(struct chart_ctx *cx, struct value v, enum helm_format format
                    err.message);
     buf_done(&json);
     return status;
+}
+
+bool helm_colours(void)
+{
+    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return isatty(STDOUT_FILENO) && !(no && no[0]) && !(terminal && strcmp(terminal, "dumb") == 0);
 }
 
 /* --- tables --- */

@@ -9,15 +9,25 @@
 int helm_records_open(struct chart_ctx *cx, const char *namespace, int history_max,
                       struct helm_records *ret)
 {
-    struct cluster *cluster;
     const char *driver = getenv("HELM_DRIVER");
-    *ret = (struct helm_records){0};
+    *ret = (struct helm_records){.namespace = namespace};
     if (helm_connect(cx, &ret->client) != 0 ||
-        cluster_open(cx, ret->client, str_of(namespace), &cluster) != 0 ||
-        cluster_reachable(cluster) != 0)
+        cluster_open(cx, ret->client, str_of(namespace), &ret->cluster) != 0 ||
+        cluster_reachable(ret->cluster) != 0)
         return -1;
     return storage_open(cx, ret->client, str_of(driver), str_of(namespace), history_max,
                         &ret->storage);
+}
+
+int helm_records_open_in(struct chart_ctx *cx, const char *context, const char *namespace,
+                         struct helm_records *ret)
+{
+    struct helm_settings *settings = helm_settings(cx);
+    const char *usual = settings->kube_context;
+    settings->kube_context = context ? context : usual;
+    int rc = helm_records_open(cx, namespace ? namespace : helm_namespace(cx), 0, ret);
+    settings->kube_context = usual;
+    return rc;
 }
 
 void helm_records_close(struct helm_records *r)
