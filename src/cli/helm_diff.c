@@ -55,12 +55,10 @@ static int compare(struct chart_ctx *cx, const struct options *o, const struct r
     return diff_manifests(cx, &s, &t, o->show_secrets, ret);
 }
 
-/* "chart: demo-0.1.0", … */
 static struct str facts(struct chart_ctx *cx, const struct release *r)
 {
-    return arena_printf(cx->arena, "appVersion: %.*s\nchart: %.*s\nstatus: %s\n",
-                        STR_ARG(helm_app_version(r)), STR_ARG(helm_chart_name(cx->arena, r)),
-                        release_status_text(r->status));
+    return arena_printf(cx->arena, "chart: %.*s\nappVersion: %.*s\n",
+                        STR_ARG(helm_chart_name(cx->arena, r)), STR_ARG(helm_app_version(r)));
 }
 
 /* Two releases as a whole: their charts and values, too. */
@@ -68,9 +66,9 @@ static int compare_releases(struct chart_ctx *cx, const struct options *o,
                             const struct release *before, const struct release *after,
                             struct diff *ret)
 {
-    diff_texts(cx, STR("the release"), facts(cx, before), facts(cx, after), ret);
-    return diff_values(cx, STR("the user's values"), before->config, after->config, o->show_secrets,
-                       ret) != 0 ||
+    diff_texts(cx, STR("chart"), facts(cx, before), facts(cx, after), ret);
+    return diff_values(cx, STR("values"), before->config, after->config, o->show_secrets, ret) !=
+                       0 ||
                    compare(cx, o, before, after, ret) != 0
                ? -1
                : 0;

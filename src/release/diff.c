@@ -308,17 +308,19 @@ void diff_put_name(struct str namespace, struct str name, struct str kind, struc
 
 void diff_put(const struct diff *d, struct linediff_style style, struct buf *out)
 {
-    static const char *const words[] = {
-        [DIFF_ADDED] = "added", [DIFF_REMOVED] = "removed", [DIFF_CHANGED] = "changed"};
+    static const char *const words[] = {[DIFF_ADDED] = " has been added",
+                                        [DIFF_REMOVED] = " has been removed",
+                                        [DIFF_CHANGED] = " has changed"};
     for (size_t i = 0; i < d->n; i++) {
         const struct diff_entry *e = &d->items[i];
         buf_puts(out, style.colour ? "\033[33m" : "");
-        if (e->kind.n)
-            diff_put_name(e->namespace, e->name, e->kind, e->api_version, out);
-        else
+        if (!e->kind.n) {
             buf_put(out, e->name);
-        buf_printf(out, " has %s%s:%s\n", e->change == DIFF_CHANGED ? "" : "been ",
-                   words[e->change], style.colour ? "\033[0m" : "");
+        } else {
+            diff_put_name(e->namespace, e->name, e->kind, e->api_version, out);
+            buf_puts(out, words[e->change]);
+        }
+        buf_puts(out, style.colour ? ":\033[0m\n" : ":\n");
         linediff_put(e->before, e->after, style, out);
     }
 }

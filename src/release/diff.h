@@ -37,7 +37,7 @@ int diff_values(struct chart_ctx *cx, struct str name, struct vmap *before, stru
 void diff_texts(struct chart_ctx *cx, struct str name, struct str before, struct str after,
                 struct diff *ret);
 
-/* "default, web, Deployment (apps) has changed:" and the hunks of each. */
+/* The hunks of each behind "default, web, Deployment (apps) has changed:", or "NAME:" of a text. */
 void diff_put(const struct diff *d, struct linediff_style style, struct buf *out);
 
 /* The manifest of a release, and behind it its hooks unless they are not wanted. */

@@ -130,7 +130,7 @@ TEST(values_that_are_called_secret_are_not_shown)
     CHECK(diff_values(&cx, STR("values"), x, y, false, &d) == 0);
     CHECK(diff_values(&cx, STR("values"), x, x, false, &d) == 0);
     diff_put(&d, (struct linediff_style){3, false}, &out);
-    CHECK_STR(buf_str(&out), "values has changed:\n@@ -1,2 +1,2 @@\n"
+    CHECK_STR(buf_str(&out), "values:\n@@ -1,2 +1,2 @@\n"
                              "-dbPassword: '-------- # (3 bytes)'\n-size: 1\n"
                              "+dbPassword: '++++++++ # (5 bytes)'\n+size: 2\n");
     buf_done(&out);
