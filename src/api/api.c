@@ -124,6 +124,7 @@ int api_attach(struct api *api, struct loop *loop, struct api_loop **ret, struct
     at->api = api;
     at->loop = loop;
     list_init(&at->suspended);
+    list_init(&at->turnstile);
     pthread_mutex_init(&at->lock, NULL);
     if (hub_new(at, &at->hub, err) != 0) {
         pthread_mutex_destroy(&at->lock);

@@ -89,14 +89,75 @@ static void drop_empty(val *entries)
             i++;
 }
 
-/* --- updates of objects that somebody applied --- */
+/* --- who changes without applying --- */
+enum { MAX_UPDATERS = 10 }; /* more are joined to "ancient-changes" */
+
 static struct str manager_of(const struct call *c)
 {
     struct str head, tail;
     if (c->options.field_manager.n)
         return c->options.field_manager;
     str_cut(c->agent, '/', &head, &tail);
-    return head.n ? head : STR("tutti");
+    if (head.n)
+        return str_head(head, 128);
+    return c->x ? STR("unknown") : STR("kube-controller-manager");
+}
+
+static size_t count_updaters(const val *entries)
+{
+    size_t n = 0;
+    VAL_FOR (entries, entry)
+        n += str_is(VAL_STR(entry, "operation"), "Update");
+    return n;
+}
+
+/* The entry of an updater that has not changed anything for the longest. */
+static size_t oldest_updater(const val *entries)
+{
+    size_t at = 0, oldest = 0;
+    struct str first = {0};
+    VAL_FOR (entries, entry) {
+        struct str time = VAL_STR(entry, "time");
+        if (str_is(VAL_STR(entry, "operation"), "Update") &&
+            (!first.p || str_cmp(time, first) < 0)) {
+            first = time;
+            oldest = at;
+        }
+        at++;
+    }
+    return oldest;
+}
+
+static void cap_updaters(struct call *c, val *entries)
+{
+    struct doc *d = &c->doc;
+    while (count_updaters(entries) > MAX_UPDATERS) {
+        val *entry = val_at(entries, oldest_updater(entries));
+        val *set = val_copy(d, val_get(entry, "fieldsV1"));
+        struct str time = VAL_STR(entry, "time"), version = VAL_STR(entry, "apiVersion");
+        val_remove_at(entries, oldest_updater(entries));
+        size_t next = oldest_updater(entries);
+        val *joined = val_at(entries, next);
+        if (!str_eq(VAL_STR(joined, "apiVersion"), version))
+            continue;
+        fieldset_add(d, set, val_get(joined, "fieldsV1"));
+        val_set_z(d, joined, "manager", "ancient-changes");
+        if (str_cmp(time, VAL_STR(joined, "time")) > 0)
+            val_set_s(d, joined, "time", time);
+        val_set(d, joined, "fieldsV1", set);
+        val_del(joined, "subresource");
+    }
+}
+
+void apply_track_create(struct call *c, const val *obj)
+{
+    val *set = fieldset_of(&c->doc, top(c), obj);
+    fieldset_mark_new(&c->doc, top(c), set, NULL, obj, !c->custom);
+    strip_set(set);
+    if (c->managed || val_len(set) == 0)
+        return;
+    c->managed = val_new_arr(&c->doc);
+    set_fields(c, add_entry(c, c->managed, manager_of(c), "Update"), set);
 }
 
 void apply_track_update(struct call *c, val *obj, const val *old)
@@ -105,22 +166,31 @@ void apply_track_update(struct call *c, val *obj, const val *old)
     if (!val_len(entries))
         return;
     struct doc *d = &c->doc;
-    val *all = fieldset_of(d, top(c), obj);
+    val *all = fieldset_of(d, top(c), obj), *gone = fieldset_of(d, top(c), old);
+    fieldset_subtract(gone, all);
     strip_set(all);
+    strip_set(gone);
     val *changed = fieldset_changed(d, top(c), all, old, obj);
-    if (!changed)
+    if (!changed && val_len(gone) == 0)
         return;
     struct str manager = manager_of(c);
-    VAL_FOR (entries, entry)
-        if (!is_entry(c, entry, manager, "Update"))
-            fieldset_subtract(val_get(entry, "fieldsV1"), changed);
-    val *mine = find_entry(c, entries, manager, "Update");
-    if (!mine)
-        mine = add_entry(c, entries, manager, "Update");
-    val *set = val_copy(d, val_get(mine, "fieldsV1"));
-    fieldset_add(d, set, changed);
-    set_fields(c, mine, set);
+    VAL_FOR (entries, entry) {
+        val *set = val_get(entry, "fieldsV1");
+        fieldset_subtract(set, gone);
+        if (changed && !is_entry(c, entry, manager, "Update"))
+            fieldset_subtract(set, changed);
+    }
+    if (changed) {
+        fieldset_mark_new(d, top(c), changed, old, obj, !c->custom);
+        val *mine = find_entry(c, entries, manager, "Update");
+        if (!mine)
+            mine = add_entry(c, entries, manager, "Update");
+        val *set = val_copy(d, val_get(mine, "fieldsV1"));
+        fieldset_add(d, set, changed);
+        set_fields(c, mine, set);
+    }
     drop_empty(entries);
+    cap_updaters(c, entries);
 }
 
 /* --- conflicts --- */
@@ -272,6 +342,18 @@ static enum call_next apply_create(struct call *c, val *applied, val *set)
     return write_create(c, applied, &err);
 }
 
+/* What was there when nobody kept track belongs to one that never comes back. */
+static void add_unknown(struct call *c, val *entries, const val *old)
+{
+    val *set = fieldset_of(&c->doc, top(c), old);
+    fieldset_mark_new(&c->doc, top(c), set, NULL, old, !c->custom);
+    strip_set(set);
+    val_del(set, "f:status");
+    val *entry = add_entry(c, entries, STR("before-first-apply"), "Update");
+    val_del(entry, "subresource");
+    set_fields(c, entry, set);
+}
+
 static enum call_next apply_existing(struct call *c, const struct store_kv *kv, val *old,
                                      val *applied, val *set)
 {
@@ -285,6 +367,8 @@ static enum call_next apply_existing(struct call *c, const struct store_kv *kv, 
         return call_fail(c, &err);
     const val *was = VAL_PATH(old, "metadata", "managedFields");
     val *entries = was ? val_copy(d, was) : val_new_arr(d);
+    if (!val_len(entries))
+        add_unknown(c, entries, old);
     val *mine = find_entry(c, entries, c->options.field_manager, "Apply");
     val *merged = fieldset_merge(d, top(c), old, applied);
     if (settle(c, entries, mine, set, old, merged, &err) != 0)

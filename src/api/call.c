@@ -6,6 +6,11 @@
 #include "api/crd/crd.h"
 #include "api/gzip.h"
 
+/* So long a write is tried again, as upstream's quota admission and its clients wait. */
+static const int64_t RETRY_NS = (int64_t)30 * 1000000000;
+
+static void take_turn(struct loop_msg *m);
+
 struct call *call_new(struct api *api)
 {
     struct call *c = NEW(struct call);
@@ -120,12 +125,47 @@ static bool renew_custom(struct call *c)
     return true;
 }
 
+bool call_may_retry(struct call *c)
+{
+    return ++c->tries < CALL_MAX_TRIES || metrics_now_ns() - c->began_ns < RETRY_NS;
+}
+
+/* The turnstile: whether another call is on its way through. */
+static bool must_wait(struct call *c)
+{
+    struct api_loop *at = c->at;
+    if (!at || c->write.failed_op == 0 || at->turn == c)
+        return false;
+    if (!at->turn) {
+        at->turn = c;
+        return false;
+    }
+    list_add_tail(&at->turnstile, &c->suspended);
+    return true;
+}
+
+static void pass_turn(struct call *c)
+{
+    struct api_loop *at = c->at;
+    if (!at || at->turn != c)
+        return;
+    at->turn = NULL;
+    if (list_empty(&at->turnstile))
+        return;
+    struct call *next = CONTAINER_OF(at->turnstile.next, struct call, suspended);
+    list_del(&next->suspended);
+    at->turn = next;
+    next->msg.fn = take_turn;
+    list_add_tail(&at->suspended, &next->suspended);
+    loop_post(at->loop, &next->msg);
+}
+
 enum call_next call_again(struct call *c)
 {
     if (c->custom && !renew_custom(c))
         return call_reply_not_found_page(c);
-    if (++c->tries < CALL_MAX_TRIES)
-        return c->handler(c);
+    if (call_may_retry(c))
+        return must_wait(c) ? CALL_TAKEN : c->handler(c);
     struct err err;
     fail_conflict(c, c->route.name, &err,
                   "the object is being changed too often; please try again later");
@@ -325,6 +365,7 @@ static enum call_next run(struct call *c, struct str path, struct str query)
 /* --- going on --- */
 static void answer(struct call *c)
 {
+    pass_turn(c);
     call_end(c);
     answer_encode(c);
     metrics_count(c);
@@ -372,6 +413,13 @@ static void wake_up(struct call *c)
     atomic_fetch_sub(&at->committing, 1); /* the last that is done to the loop */
 }
 
+static void take_turn(struct loop_msg *m)
+{
+    struct call *c = CONTAINER_OF(m, struct call, msg);
+    list_del(&c->suspended);
+    go_on(c, c->handler(c));
+}
+
 static void committed(struct store_write *w)
 {
     wake_up(CONTAINER_OF(w, struct call, write));
@@ -382,17 +430,23 @@ static void passed(struct store_barrier *b)
     wake_up(CONTAINER_OF(b, struct call, barrier));
 }
 
-void calls_abandon(struct api_loop *at)
+static void abandon(struct list *calls)
 {
-    while (atomic_load(&at->committing))
-        usleep(1000);
-    LIST_FOR (&at->suspended, it) {
+    LIST_FOR (calls, it) {
         struct call *c = CONTAINER_OF(it, struct call, suspended);
         list_del(&c->suspended);
         if (c->x)
             http_abort(c->x);
         call_free(c);
     }
+}
+
+void calls_abandon(struct api_loop *at)
+{
+    while (atomic_load(&at->committing))
+        usleep(1000);
+    abandon(&at->suspended);
+    abandon(&at->turnstile);
 }
 
 static void suspend(struct call *c, enum call_next next)

@@ -13,7 +13,10 @@
  * process the caller's thread waits for the commit. Handlers cannot tell the difference.
  *
  * A step that found its write in conflict starts over from a fresh snapshot (`call_again`), so
- * whatever a client asked for is judged against the state that it changes. */
+ * whatever a client asked for is judged against the state that it changes. Calls that meet over
+ * something besides their objects (the usage of a quota, a pool of addresses) would let one of them
+ * through at a time and send all others back to try again; on each loop they do so one after the
+ * other, in the order in which they lost. */
 #pragma once
 
 #include "api/api.h"
@@ -102,6 +105,8 @@ struct call *call_new(struct api *api);
 void call_free(struct call *c);
 void call_serve(struct call *c);           /* runs until it is answered, suspended or taken */
 enum call_next call_again(struct call *c); /* runs the handler from the start */
+/* Counts a try that met a conflict. false: there were enough, for longer than a client waits. */
+bool call_may_retry(struct call *c);
 /* A fresh snapshot for this try, and a context on it. */
 int call_begin(struct call *c, struct err *err);
 void call_end(struct call *c); /* drops the snapshot */
@@ -191,7 +196,8 @@ int write_changed(struct call *c, val *obj, const val *old, int64_t mod_rev, str
 int write_created(struct call *c, val *obj, struct err *err);
 /* write_created, then the submission or the dry answer: 201. */
 enum call_next write_create(struct call *c, val *obj, struct err *err);
-/* An update by another way than apply: who owns what afterwards (apply.c). */
+/* By another way than apply: who owns what afterwards (apply.c). */
+void apply_track_create(struct call *c, const val *obj); /* fills c->managed unless it is there */
 void apply_track_update(struct call *c, val *obj, const val *old);
 enum call_next write_finish(struct call *c, int rc, const val *old, val *obj,
                             const struct err *err);

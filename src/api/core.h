@@ -54,6 +54,8 @@ struct api_loop {
     struct relay_pool *relays;
     struct expirer *expirer; /* of one loop only */
     struct list suspended;   /* calls whose write is under way */
+    struct list turnstile;   /* calls that wait to try again (call.c), */
+    struct call *turn;       /* for this one; NULL: for none */
     atomic_long committing;  /* of them, those that the committer has */
 
     pthread_mutex_t lock; /* the counters: written here, read by /metrics anywhere */

@@ -341,7 +341,7 @@ static enum call_next swept(struct call *c)
         buf_done(&s->items);
         return write_failed(c);
     }
-    if (c->write.result == STORE_CONFLICT && ++c->tries < CALL_MAX_TRIES) {
+    if (c->write.result == STORE_CONFLICT && call_may_retry(c)) {
         s->items.n = s->mark;
         return sweep_step(c);
     }

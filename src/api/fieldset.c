@@ -344,6 +344,31 @@ val *fieldset_changed(struct doc *d, struct fieldset_place p, const val *set, co
     return out;
 }
 
+static bool was_always(struct fieldset_place p, bool typed)
+{
+    const struct schema_field *f = p.field;
+    return typed && f && (f->keep_empty || (f->schema->type == SCHEMA_OBJECT && !f->pointer));
+}
+
+void fieldset_mark_new(struct doc *d, struct fieldset_place p, val *set, const val *old,
+                       const val *v, bool typed)
+{
+    VAL_EACH(set, key_val, sub)
+    {
+        struct str key = val_str(key_val);
+        struct fieldset_place place, ignored;
+        if (str_is(key, ".") || is_leaf(sub))
+            continue;
+        const val *now = child_of(p, v, key, &place);
+        const val *was = old ? child_of(p, old, key, &ignored) : NULL;
+        if (!now)
+            continue;
+        fieldset_mark_new(d, place, sub, was, now, typed);
+        if (val_is_null(was) && !was_always(place, typed) && !val_get(sub, "."))
+            val_set(d, sub, ".", val_new_obj(d));
+    }
+}
+
 /* --- telling --- */
 static void put_key_text(struct str key, struct buf *b)
 {

@@ -32,6 +32,12 @@ void fieldset_remove(struct doc *d, struct fieldset_place place, val *v, const v
 val *fieldset_changed(struct doc *d, struct fieldset_place place, const val *set, const val *a,
                       const val *b);
 
+/* Marks in the set of v, whose predecessor is old or NULL, the places themselves (".") that are new:
+ * maps, lists and objects that were not there. `typed`: as a Go type has it, where a struct that is
+ * no pointer, and what is written even when it is empty, have always been there. */
+void fieldset_mark_new(struct doc *d, struct fieldset_place place, val *set, const val *old,
+                       const val *v, bool typed);
+
 /* The paths that are in both sets: NULL when there are none. */
 val *fieldset_common(struct doc *d, const val *a, const val *b);
 

@@ -157,6 +157,7 @@ int write_created(struct call *c, val *obj, struct err *err)
         s->defaults(&c->ctx, obj);
     if (s->has_status && !s->status_on_create)
         val_del(obj, "status");
+    apply_track_create(c, obj);
     if (admission_mutate(c, obj, err) != 0)
         return -1;
     if (s->prepare_create && s->prepare_create(&c->ctx, obj, err) != 0)
@@ -245,6 +246,13 @@ static bool annotations_changed(const val *obj, const val *old)
     return now && was ? !val_eq(now, was) : val_len(now) != val_len(was);
 }
 
+/* [{}] is how a client says that nobody shall own anything. */
+static bool is_emptied(const val *managed)
+{
+    return val_len(managed) == 1 && val_is_obj(val_at(managed, 0)) &&
+           val_len(val_at(managed, 0)) == 0;
+}
+
 static void keep_metadata(struct call *c, val *obj, const val *old)
 {
     val *now = val_ensure_obj(&c->doc, obj, "metadata");
@@ -259,7 +267,10 @@ static void keep_metadata(struct call *c, val *obj, const val *old)
         keep(c, now, was, "deletionTimestamp");
     if (!val_get(now, "deletionGracePeriodSeconds"))
         keep(c, now, was, "deletionGracePeriodSeconds");
-    keep(c, now, was, "managedFields");
+    if (is_emptied(val_get(now, "managedFields")))
+        val_del(now, "managedFields");
+    else
+        keep(c, now, was, "managedFields");
     keep(c, now, was, "resourceVersion");
     val_del(now, "selfLink");
 }

@@ -29,8 +29,17 @@ static void tell(struct control *c, const struct change *change)
 static struct item *read_item(enum kind kind, struct obj *o)
 {
     struct doc d = {0};
-    val *v = obj_parse(o, &d);
-    struct item *i = v ? item_new(kind, v, obj_json(o)) : NULL;
+    val *v = obj_parse(o, &d), *meta = val_get(v, "metadata");
+    struct bytes *json = bytes_ref(obj_json(o));
+    if (val_del(meta, "managedFields")) { /* of no use here, and long */
+        struct buf b = {0};
+        val_write_json(v, &b);
+        bytes_unref(json);
+        json = bytes_new(buf_str(&b));
+        buf_done(&b);
+    }
+    struct item *i = v ? item_new(kind, v, json) : NULL;
+    bytes_unref(json);
     doc_done(&d);
     return i;
 }

@@ -80,7 +80,7 @@ TEST(objects_are_pruned_and_filled_in)
             "{\"apiVersion\":\"shop.example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":"
             "\"a\"},\"spec\":{\"size\":\"small\",\"bad\":1,\"note\":null,\"code\":null,\"free\":{"
             "\"x\":[1,{}]},\"port\":\"http\"}}",
-            201, "\"generation\":1}"},
+            201, "\"generation\":1,"},
            {"GET", WIDGETS "/a", NULL, NULL, NULL, 200,
             "\"spec\":{\"size\":\"small\",\"note\":null,\"free\":{\"x\":[1,{}]},\"port\":\"http\","
             "\"replicas\":1}"},

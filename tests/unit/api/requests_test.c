@@ -441,6 +441,34 @@ TEST(apply_takes_declared_fields_only)
     server_stop(&s);
 }
 
+TEST(who_creates_and_updates_owns)
+{
+    static const char applied[] =
+        "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":"
+        "\"o\"},\"data\":{\"a\":\"9\"}}";
+    struct server s;
+    server_start(&s);
+    EXPECT(&s,
+           {"POST", CM, "fieldManager=maker", JSON,
+            "{\"metadata\":{\"name\":\"o\"},\"data\":{\"a\":\"1\",\"b\":\"2\"}}", 201,
+            "{\"manager\":\"maker\",\"operation\":\"Update\",\"apiVersion\":\"v1\",\"time\":"},
+           {"GET", CM "/o", NULL, NULL, NULL, 200,
+            "\"fieldsV1\":{\"f:data\":{\"f:a\":{},\"f:b\":{},\".\":{}}}"},
+           {"PATCH", CM "/o", "fieldManager=changer", MERGE, "{\"data\":{\"b\":\"3\"}}", 200,
+            "\"fieldsV1\":{\"f:data\":{\"f:a\":{},\".\":{}}}},{\"manager\":\"changer\""},
+           {"PATCH", CM "/o", "fieldManager=applier", APPLY, applied, 409,
+            "Apply failed with 1 conflict: conflict with \\\"maker\\\" using v1"},
+           {"PATCH", CM "/o", "fieldManager=changer", MERGE, "{\"data\":{\"b\":null}}", 200,
+            "!changer"},
+           {"PATCH", CM "/o", NULL, MERGE, "{\"metadata\":{\"managedFields\":[{}]}}", 200,
+            "!managedFields"},
+           {"PATCH", CM "/o", "fieldManager=changer", MERGE, "{\"data\":{\"b\":\"4\"}}", 200,
+            "!managedFields"},
+           {"PATCH", CM "/o", "fieldManager=applier", APPLY, applied, 409,
+            "conflict with \\\"before-first-apply\\\" using v1"});
+    server_stop(&s);
+}
+
 TEST(status_changes_take_metadata_along)
 {
     struct server s;
