@@ -200,5 +200,6 @@ void store_publish(struct store *s, struct store_batch *b)
     atomic_store_explicit(&s->compacted, s->state.compacted, memory_order_release);
     atomic_store_explicit(&s->revision, s->state.revision, memory_order_release);
     compact_note_age(s, mono_ms(world_real()), s->state.revision);
+    counts_note(s, b, s->state.revision);
     watch_publish(s, b, s->state.revision);
 }

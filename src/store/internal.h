@@ -7,6 +7,7 @@
  *   etcd*.c   the committer that stands before an etcd cluster (etcd.h)
  *   compact.c forgets old versions, a bounded number at a time
  *   snap.c    snapshots, gets and ranges
+ *   count.c   how many keys ranges have
  *   watch.c   batches of events, subscriptions, recent and old history
  *
  * Order of a commit: the journal's sync, then LMDB has it and the new revision is visible to
@@ -45,6 +46,7 @@ struct resident { /* resident.c */
     size_t n, base;
     int statm;
     atomic_uint notes;
+    _Atomic int64_t dropped_ms;
 };
 
 struct age_sample {
@@ -61,6 +63,7 @@ struct store {
     _Atomic int64_t revision, compacted;
     _Atomic(struct store_snap *) pool[SNAP_POOL];
     struct resident resident;
+    struct counts *counts;
 
     pthread_t committer;
     pthread_mutex_t queue_lock;
@@ -109,7 +112,8 @@ struct store_write *store_queue_take(struct store *s, int64_t timeout_ms, bool *
 /* --- resident.c ---
  * Each page of the map that was looked at stays mapped in, so in time the whole database would be.
  * When it is more than a few megabytes, all of it is let go: its pages are clean and stay in the
- * kernel's cache, where the next look finds them for the price of a minor fault. */
+ * kernel's cache, where the next look finds them for the price of a minor fault; not too often, as
+ * the faults of one walk cost more than the walk. */
 void resident_init(struct store *s);
 void resident_done(struct store *s);
 void resident_note(struct store *s); /* now and then, by whoever looks; any thread */
@@ -172,7 +176,15 @@ bool snap_version(struct store_snap *snap, struct str key, int64_t rev, struct b
                   struct store_kv *ret);
 MDB_txn *snap_txn(struct store_snap *snap);
 int64_t snap_compacted(const struct store_snap *snap);
+struct store *snap_store(const struct store_snap *snap);
 void snap_pool_done(struct store *s);
+
+/* --- count.c --- */
+void counts_init(struct store *s);
+void counts_done(struct store *s);
+/* All events up to the revision have been told; b may be NULL. */
+void counts_note(struct store *s, const struct store_batch *b, int64_t revision);
+void counts_forget(struct store *s); /* some were not */
 
 /* --- watch.c --- */
 void event_list_add(struct event_list *l, const struct store_event *e); /* takes value and prev */

@@ -4,10 +4,13 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "store/internal.h"
 
 enum {
     RESIDENT_BYTES = 16 << 20,
+    BUSY_BYTES = 32 << 20, /* while walks follow each other */
+    BUSY_MS = 1000,
     LOOK_EVERY = 64, /* notes */
 };
 
@@ -71,7 +74,14 @@ void resident_note(struct store *s)
 {
     struct resident *r = &s->resident;
     unsigned n = atomic_fetch_add_explicit(&r->notes, 1, memory_order_relaxed);
-    if (n % LOOK_EVERY || !r->map || file_bytes(r) < r->base + RESIDENT_BYTES)
+    if (n % LOOK_EVERY || !r->map)
         return;
+    size_t bytes = file_bytes(r);
+    if (bytes < r->base + RESIDENT_BYTES)
+        return;
+    int64_t now = mono_ms(world_real()), last = atomic_load(&r->dropped_ms);
+    if (bytes < r->base + BUSY_BYTES && now - last < BUSY_MS)
+        return;
+    atomic_store(&r->dropped_ms, now);
     madvise(r->map, r->n, MADV_DONTNEED);
 }

@@ -134,6 +134,11 @@ int64_t snap_compacted(const struct store_snap *snap)
     return snap->compacted;
 }
 
+struct store *snap_store(const struct store_snap *snap)
+{
+    return snap->s;
+}
+
 MDB_txn *snap_txn(struct store_snap *snap)
 {
     return snap->txn;
@@ -374,15 +379,4 @@ void store_iter_free(struct store_iter *it)
     buf_done(&it->hist_name);
     buf_done(&it->out);
     free(it);
-}
-
-int64_t store_count(struct store_snap *snap, struct str start, struct str end)
-{
-    struct store_iter *it = store_range(snap, start, end);
-    struct store_kv kv;
-    int64_t n = 0;
-    while (store_next(it, &kv))
-        n++;
-    store_iter_free(it);
-    return n;
 }

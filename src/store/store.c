@@ -152,6 +152,7 @@ void store_free(struct store *s)
     if (s->env)
         mdb_env_close(s->env);
     resident_done(s);
+    counts_done(s);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     for (size_t i = 0; i < RECENT_SLOTS; i++)
@@ -228,6 +229,7 @@ int store_open_still(const struct store_config *config, struct store **ret, stru
     }
     s->revision = s->published = s->ring_floor = s->state.revision;
     s->compacted = s->state.compacted;
+    counts_init(s);
     compact_note_age(s, mono_ms(world_real()), s->state.revision);
     *ret = s;
     return 0;

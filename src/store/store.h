@@ -83,7 +83,8 @@ struct store_iter;
 struct store_iter *store_range(struct store_snap *snap, struct str start, struct str end);
 bool store_next(struct store_iter *it, struct store_kv *ret);
 void store_iter_free(struct store_iter *it);
-int64_t store_count(struct store_snap *snap, struct str start, struct str end); /* how many keys */
+/* How many keys. A range that was asked for before is not walked again. */
+int64_t store_count(struct store_snap *snap, struct str start, struct str end);
 
 /* --- writing --- */
 enum store_op_type {

@@ -130,6 +130,7 @@ void watch_forget(struct store *s, int64_t revision)
         ring_drop(s);
     s->ring_floor = revision;
     pthread_mutex_unlock(&s->publish_lock);
+    counts_forget(s);
 }
 
 void watch_done(struct store *s)

@@ -275,6 +275,51 @@ TEST(compaction_forgets_what_is_past_the_limits_and_nothing_else)
     close_fresh(s);
 }
 
+static int64_t count_in(struct store *s, int64_t rev, const char *start, const char *end)
+{
+    struct store_snap *snap;
+    struct err err;
+    CHECK_OK(store_snap_begin(s, rev, &snap, &err), &err);
+    int64_t n = store_count(snap, str_of(start), str_of(end));
+    store_snap_end(snap);
+    return n;
+}
+
+TEST(a_count_is_right_however_often_it_was_asked_for)
+{
+    struct store *s = open_fresh();
+    char key[16];
+    for (int i = 0; i < 20; i++) {
+        snprintf(key, sizeof(key), "a%02d", i);
+        put(s, key, "x");
+    }
+    int64_t before = store_revision(s);
+    for (int round = 0; round < 3; round++) {
+        CHECK_INT(count_in(s, 0, "a", "b"), 20 + round);
+        CHECK_INT(count_in(s, 0, "a10", "b"), 10);
+        CHECK_INT(count_in(s, 0, "", ""), 20 + 2 * round);
+        put(s, "a05", "changed");
+        snprintf(key, sizeof(key), "a00%d", round);
+        put(s, key, "new");
+        put(s, round ? "b1" : "b0", "new");
+        CHECK_INT(count_in(s, before, "a", "b"), 20); /* as it was then */
+        if (round == 1) {
+            del(s, "b0");
+            put(s, "b0", "again");
+            put(s, "b2", "one more");
+            del(s, "b2");
+            put(s, "b2", "once more");
+            del(s, "b1");
+        }
+    }
+    for (int i = 0; i < 50; i++) { /* more ranges than are remembered */
+        snprintf(key, sizeof(key), "a%02d", i);
+        int64_t want = i < 20 ? 20 - i + (i == 0 ? 3 : 0) : 0;
+        CHECK_INT(count_in(s, 0, key, "b"), want);
+    }
+    close_fresh(s);
+}
+
 TEST(without_a_count_history_is_bounded_by_its_age_alone)
 {
     struct store *s =
