@@ -4,6 +4,7 @@
 #include "chart/values.h"
 #include "cli/helm.h"
 #include "release/cluster.h"
+#include "release/resources.h"
 #include "template/unicode.h"
 
 int helm_records_open(struct chart_ctx *cx, const char *namespace, int history_max,
@@ -153,6 +154,11 @@ static int put_for_people(struct chart_ctx *cx, const struct release *r, struct 
                           struct buf *out)
 {
     put_head(cx, r, shown, out);
+    if (shown.resources && vmap_len(r->resources)) {
+        buf_puts(out, "RESOURCES:\n");
+        resources_put_tables(r->resources, out);
+        buf_putc(out, '\n');
+    }
     put_tests(cx, r, out);
     if (shown.debug && put_values(cx, r, out) != 0)
         return -1;

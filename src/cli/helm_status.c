@@ -1,5 +1,6 @@
 /* helm_status.c: `tutti helm status`: where one release stands. */
 #include "cli/helm.h"
+#include "release/resources.h"
 
 int helm_status(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
 {
@@ -25,6 +26,8 @@ int helm_status(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     int status = helm_records_open(cx, helm_namespace(cx), 0, &records);
     if (status == 0)
         status = helm_release_content(cx, records.storage, argv[0], revision, &r);
+    if (status == 0 && shown.resources)
+        status = resources_of_release(cx, records.cluster, r, format == HELM_TABLE, &r->resources);
     helm_records_close(&records);
     if (status != 0)
         return -1;

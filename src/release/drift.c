@@ -258,6 +258,7 @@ static void compare_whole(struct walk *w, const struct object *o, struct doc *d,
     const struct schema *s = schema_of_kind(o->api_version, o->kind);
     bool secret = str_is(o->kind, "Secret") && str_is(o->api_version, "v1");
     val_del(want, "status"); /* never taken from a manifest */
+    val_del(VAL_PATH(want, "metadata", "labels"), "app.kubernetes.io/managed-by"); /* Helm's own */
     if (secret)
         fold_string_data(d, want);
     if (s) { /* canonical quantities, times, base64; what it refuses is compared as it is */
