@@ -2,6 +2,8 @@
 //
 //	bench verbs  -a KUBECONFIG [-b KUBECONFIG]   create, get, list, patch, delete at several concurrencies
 //	bench deploy -a KUBECONFIG                   Deployments until all their pods run (nodes must be there)
+//	bench services -a KUBECONFIG                 behind deploy: Services until all their endpoints are in slices
+//	bench namespace -a KUBECONFIG                makes the namespace of all of them
 //	bench rss PID[,PID…]                         resident memory
 //
 // "a" is tutti, "b" upstream; the ratio is a's throughput by b's. Request bodies are made beforehand and answers read whole but not
@@ -38,13 +40,14 @@ func connect(kubeconfig string) *kubernetes.Clientset {
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: bench verbs|deploy|rss …")
+		fail("usage: bench verbs|deploy|services|rss …")
 	}
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
 	a := flags.String("a", "", "kubeconfig of tutti")
 	b := flags.String("b", "", "kubeconfig of the upstream server")
 	operations := flags.Int("ops", 2000, "operations a verb (a quarter of it one at a time)")
 	pods := flags.Int("pods", 10000, "deploy: pods in all")
+	count := flags.Int("services", 2000, "services: how many")
 	deployments := flags.Int("deployments", 100, "deploy: Deployments")
 	flags.Parse(os.Args[2:])
 	switch os.Args[1] {
@@ -60,6 +63,12 @@ func main() {
 		if !deploy(connect(*a), *deployments, *pods) {
 			os.Exit(1)
 		}
+	case "services":
+		if !services(connect(*a), *count, *deployments, *pods) {
+			os.Exit(1)
+		}
+	case "namespace":
+		ensureNamespace(connect(*a))
 	case "rss":
 		rss(strings.Split(flags.Arg(0), ","))
 	default:

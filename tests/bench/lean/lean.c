@@ -7,8 +7,8 @@
  *       So many of them.
  *   lean watches KUBECONFIG PIDS WATCHES spread|same WRITES
  *       spread: over 100 namespaces and 10 values of a label, so that each write reaches a
- *       thousandth of the watches; same: all see every write. The namespaces watch-0 to watch-99
- *       have to be there.
+ *       thousandth of the watches; same: all see every write. It makes its namespaces,
+ *       watch-0 to watch-99.
  *
  * PIDS of the server, by commas: what it used of the processor, and its memory. */
 #include <stdio.h>
@@ -304,17 +304,14 @@ struct watches {
     bool same;
     long count, writes;
     long open, lines, want; /* lines: events that came; want: how many there will be */
-    long written, answered, burst;
+    long written, answered;
     double from;
     float *took;
     struct buf body;
     enum { OPENING, ONE_BY_ONE, BURST } phase;
     struct usage idle, opened;
-    double cpu_from;
-    long wait_open;
 };
 
-static void write_next(struct watches *w);
 static void phase_next(struct watches *w);
 
 static void on_open(void *arg, struct http_call *call, int status)
@@ -323,7 +320,7 @@ static void on_open(void *arg, struct http_call *call, int status)
     (void)call;
     if (status != 200)
         fail("a watch was refused");
-    if (++w->open == w->wait_open)
+    if (++w->open == w->count)
         loop_stop(w->b.loop);
 }
 
@@ -384,6 +381,32 @@ static void phase_next(struct watches *w)
     write_next(w);
 }
 
+static void on_namespace(void *arg, int status, struct str body, const struct err *err)
+{
+    struct watches *w = arg;
+    (void)body;
+    if (err || (status != 201 && status != 409))
+        fail(err ? err->message : "a namespace was refused");
+    if (++w->open == NAMESPACES)
+        loop_stop(w->b.loop);
+}
+
+static void make_namespaces(struct watches *w)
+{
+    for (int i = 0; i < NAMESPACES; i++) {
+        char body[128];
+        int n = snprintf(body, sizeof(body),
+                         "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":"
+                         "{\"name\":\"watch-%d\"}}",
+                         i);
+        const struct request r = {"POST", "/api/v1/namespaces", NULL, NULL, {body, (size_t)n}};
+        struct http_call_config config = {.done = on_namespace, .arg = w};
+        start_call(&w->b, w->writer, &r, &config);
+    }
+    loop_run(w->b.loop);
+    w->open = 0;
+}
+
 static void open_watches(struct watches *w)
 {
     struct http_client *c = NULL;
@@ -410,9 +433,9 @@ static int cmd_watches(int argc, char **argv)
     w.took = mem_alloc((size_t)w.writes * sizeof(float));
     bench_init(&w.b, argv[0], argv[1]);
     w.writer = connect_one(&w.b);
+    make_namespaces(&w);
     w.idle = usage_of(w.b.pids);
     double start = now_s();
-    w.wait_open = w.count;
     open_watches(&w);
     loop_run(w.b.loop);
     double opened_s = now_s() - start;
