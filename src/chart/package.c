@@ -179,15 +179,21 @@ struct str chart_lock_digest(struct chart_ctx *cx, struct chart_dependency *cons
     doc_init(&d);
     if (value_to_val(&d, cx->arena, both, &root, &err) == 0)
         val_write_json(root, &b);
+    struct str text = arena_printf(cx->arena, "sha256:%s", chart_digest(cx, buf_str(&b)).p);
+    buf_done(&b);
+    doc_done(&d);
+    return text;
+}
+
+struct str chart_digest(struct chart_ctx *cx, struct str bytes)
+{
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned n = 0;
-    EVP_Digest(buf_z(&b), b.n, digest, &n, EVP_sha256(), NULL);
-    buf_clear(&b);
-    buf_puts(&b, "sha256:");
+    struct buf b = {0};
+    EVP_Digest(bytes.p ? bytes.p : "", bytes.n, digest, &n, EVP_sha256(), NULL);
     for (unsigned i = 0; i < n; i++)
         buf_printf(&b, "%02x", digest[i]);
     struct str text = arena_dup(cx->arena, buf_str(&b));
     buf_done(&b);
-    doc_done(&d);
     return text;
 }

@@ -15,3 +15,5 @@ int chart_save(struct chart_ctx *cx, const struct chart *c, const char *dir, con
 struct str chart_lock_digest(struct chart_ctx *cx, struct chart_dependency *const *wanted,
                              size_t wanted_n, struct chart_dependency *const *locked,
                              size_t locked_n);
+/* The SHA-256 of bytes as 64 hexadecimal digits; in the arena. */
+struct str chart_digest(struct chart_ctx *cx, struct str bytes);

@@ -26,13 +26,18 @@ static const struct command commands[] = {
     {"list", {"ls"}, helm_list, "list releases"},
     {"package", {0}, helm_package, "package a chart directory into a chart archive"},
     {"pull", {"fetch"}, helm_pull, "download a chart from a repository"},
+    {"push", {0}, helm_push, "push a chart to a registry"},
+    {"registry", {0}, helm_registry, "log in to or log out from a registry"},
+    {"repo", {0}, helm_repo, "add, list, remove, update and index chart repositories"},
     {"rollback", {0}, helm_rollback, "roll back a release to a previous revision"},
+    {"search", {0}, helm_search, "search for a keyword in charts"},
     {"show", {"inspect"}, helm_show, "show information of a chart"},
     {"status", {0}, helm_status, "display the status of the named release"},
     {"template", {0}, helm_template, "locally render templates"},
     {"test", {0}, helm_test, "run tests for a release"},
     {"uninstall", {"del", "delete", "un"}, helm_uninstall, "uninstall a release"},
     {"upgrade", {0}, helm_upgrade, "upgrade a release"},
+    {"verify", {0}, helm_verify, "verify that a chart has been signed and is valid"},
     {"version", {0}, helm_version, "print the client version information"},
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "chart/chart.h"
+#include "chart/download.h"
 #include "chart/render.h"
 #include "client/client.h"
 #include "release/storage.h"
@@ -77,12 +78,46 @@ int helm_read_file(struct chart_ctx *cx, struct str path, struct str *ret);
 /* --namespace, HELM_NAMESPACE, that of the kubeconfig's context, or "default". */
 const char *helm_namespace(struct chart_ctx *cx);
 
-/* Where a chart lies that a command names: a path, or what a repository gave. */
+/* --- where charts come from --- */
+struct chart_home helm_home(struct chart_ctx *cx);
+/* ~/.gnupg/pubring.gpg, or that of GNUPGHOME. */
+const char *helm_default_keyring(struct chart_ctx *cx);
+
+/* What the flags say about where a chart comes from; NULL: not given. */
 struct helm_source {
-    const char *repo, *version;
+    const char *repo, *version, *keyring, *username, *password, *cert_file, *key_file, *ca_file;
+    bool devel, verify, insecure, plain_http, pass_all;
 };
+#define HELM_ACCESS_FLAGS(s)                                                                       \
+    {"ca-file", 0, HELM_TEXT, &(s).ca_file, NULL},                                                 \
+        {"cert-file", 0, HELM_TEXT, &(s).cert_file, NULL},                                         \
+        {"insecure-skip-tls-verify", 0, HELM_SWITCH, &(s).insecure, NULL},                         \
+        {"key-file", 0, HELM_TEXT, &(s).key_file, NULL},                                           \
+        {"password", 0, HELM_TEXT, &(s).password, NULL},                                           \
+        {"plain-http", 0, HELM_SWITCH, &(s).plain_http, NULL},                                     \
+    {                                                                                              \
+        "username", 0, HELM_TEXT, &(s).username, NULL                                              \
+    }
+#define HELM_SOURCE_FLAGS(s)                                                                       \
+    HELM_ACCESS_FLAGS(s), {"devel", 0, HELM_SWITCH, &(s).devel, NULL},                             \
+        {"keyring", 0, HELM_TEXT, &(s).keyring, NULL},                                             \
+        {"pass-credentials", 0, HELM_SWITCH, &(s).pass_all, NULL},                                 \
+        {"repo", 0, HELM_TEXT, &(s).repo, NULL}, {"verify", 0, HELM_SWITCH, &(s).verify, NULL},    \
+    {                                                                                              \
+        "version", 0, HELM_TEXT, &(s).version, NULL                                                \
+    }
+struct chart_access helm_access(const struct helm_source *source);
+struct chart_source helm_chart_source(struct chart_ctx *cx, const struct helm_source *source);
+/* A path as it is, anything else fetched into the cache; verified when that is asked for. */
 int helm_locate_chart(struct chart_ctx *cx, const char *name, const struct helm_source *source,
                       const char **ret);
+/* Go's filepath.Abs, but for ".." inside. */
+const char *helm_absolute(struct chart_ctx *cx, const char *path);
+
+/* Prints a prompt and reads a line from stdin; a silent one is not shown while it is typed. */
+int helm_ask(struct chart_ctx *cx, const char *prompt, bool silent, struct str *ret);
+/* All of stdin, without the newline at its end: --password-stdin. */
+int helm_read_password(struct chart_ctx *cx, const char **ret);
 
 /* Executes a template of one line, as --name-template and --template are. */
 int helm_run_template(struct chart_ctx *cx, const char *name, const char *text, struct value dot,
@@ -92,7 +127,14 @@ int helm_find_post_renderer(struct chart_ctx *cx, const char *name, const char *
 int helm_post_render(struct chart_ctx *cx, const char *program, const struct chart_strs *args,
                      struct buf *manifests);
 
-/* Brings charts/ up to what Chart.yaml asks for, as `dependency update` does. */
+/* Brings charts/ up to what Chart.yaml asks for, or to what the lock fixes. */
+struct helm_dependency_options {
+    struct helm_source source;
+    bool skip_refresh, from_lock;
+};
+int helm_dependency_fetch(struct chart_ctx *cx, const char *path,
+                          const struct helm_dependency_options *o, struct buf *out);
+/* The same as `dependency update` without flags. */
 int helm_dependency_update(struct chart_ctx *cx, const char *path, struct buf *out);
 
 /* chartutil.ValidateReleaseName. */
@@ -131,6 +173,7 @@ enum { HELM_COLUMNS = 8 };
 struct helm_table {
     struct arena *arena;
     size_t columns;
+    size_t max_width; /* of a column; 0: any */
     struct str (*rows)[HELM_COLUMNS];
     size_t n, cap;
 };
@@ -165,11 +208,16 @@ int helm_lint(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_list(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_package(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_pull(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_push(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_registry(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_repo(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_rollback(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_search(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_show(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_status(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_template(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_test(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_uninstall(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_upgrade(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_verify(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_version(struct chart_ctx *cx, int argc, char **argv, struct buf *out);

@@ -173,6 +173,7 @@ void helm_table_put(const struct helm_table *t, struct buf *out)
     for (size_t i = 0; i < t->n; i++)
         for (size_t c = 0; c < t->columns; c++) {
             size_t width = widest_line(t->rows[i][c]);
+            width = t->max_width && width > t->max_width ? t->max_width : width;
             widths[c] = width > widths[c] ? width : widths[c];
         }
     for (size_t i = 0; i < t->n; i++) {

@@ -193,8 +193,6 @@ int helm_load_release(struct chart_ctx *cx, const char *name, struct helm_chart_
                       struct buf *out)
 {
     const char *path;
-    if (o->devel && !(o->source.version && o->source.version[0]))
-        o->source.version = ">0.0.0-0";
     if (helm_locate_chart(cx, name, &o->source, &path) != 0 ||
         helm_merge_values(cx, &o->values, ret_values) != 0 || chart_load(cx, path, ret) != 0 ||
         (installing && check_installable(cx, *ret) != 0))

@@ -36,22 +36,14 @@ struct helm_chart_options {
     struct helm_source source;
     struct chart_strs post_args;
     const char *post_renderer;
-    bool devel, dependency_update;
+    bool dependency_update;
 };
 #define HELM_CHART_FLAGS(o)                                                                        \
-    HELM_VALUES_FLAGS((o).values), {"ca-file", 0, HELM_TEXT, NULL, NULL},                          \
-        {"cert-file", 0, HELM_TEXT, NULL, NULL}, {"devel", 0, HELM_SWITCH, &(o).devel, NULL},      \
+    HELM_VALUES_FLAGS((o).values), HELM_SOURCE_FLAGS((o).source),                                  \
         {"dependency-update", 0, HELM_SWITCH, &(o).dependency_update, NULL},                       \
-        {"insecure-skip-tls-verify", 0, HELM_SWITCH, NULL, NULL},                                  \
-        {"key-file", 0, HELM_TEXT, NULL, NULL}, {"keyring", 0, HELM_TEXT, NULL, NULL},             \
-        {"pass-credentials", 0, HELM_SWITCH, NULL, NULL}, {"password", 0, HELM_TEXT, NULL, NULL},  \
-        {"plain-http", 0, HELM_SWITCH, NULL, NULL},                                                \
         {"post-renderer", 0, HELM_TEXT, &(o).post_renderer, NULL},                                 \
-        {"post-renderer-args", 0, HELM_LIST, &(o).post_args, NULL},                                \
-        {"repo", 0, HELM_TEXT, &(o).source.repo, NULL}, {"username", 0, HELM_TEXT, NULL, NULL},    \
-        {"verify", 0, HELM_SWITCH, NULL, NULL},                                                    \
     {                                                                                              \
-        "version", 0, HELM_TEXT, &(o).source.version, NULL                                         \
+        "post-renderer-args", 0, HELM_LIST, &(o).post_args, NULL                                   \
     }
 /* Locates and loads the chart, and merges the values; out gets what --dependency-update says. */
 int helm_load_release(struct chart_ctx *cx, const char *name, struct helm_chart_options *o,

@@ -72,9 +72,7 @@ int helm_show(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
                  {"values", SHOW_VALUES}};
     struct helm_source source = {0};
     const struct helm_flag flags[] = {
-        {"devel", 0, HELM_SWITCH, NULL, NULL},
-        {"repo", 0, HELM_TEXT, &source.repo, NULL},
-        {"version", 0, HELM_TEXT, &source.version, NULL},
+        HELM_SOURCE_FLAGS(source),
         {0},
     };
     struct chart *c;

@@ -42,6 +42,8 @@ int doc_parse_json_max(struct doc *doc, struct str text, size_t max, val **ret, 
 /* Parses one YAML document as sigs.k8s.io/yaml reads it into JSON: YAML 1.1 scalars, anchors,
  * merges; an empty text is null. Aliases may not multiply the size beyond the limits above. */
 int doc_parse_yaml(struct doc *doc, struct str text, val **ret, struct err *err);
+/* The same for what is no request's body, such as the index of a chart repository. */
+int doc_parse_yaml_max(struct doc *doc, struct str text, size_t max, val **ret, struct err *err);
 
 /* The same for strict decoding: of duplicate keys the last one stands, and each is reported to
  * `duplicates` as go-yaml words it (`line 3: key "a" already set in map`), one a line. */

@@ -530,12 +530,12 @@ static int decode(struct reader *r, struct node *n, val **ret)
     }
 }
 
-int doc_parse_yaml_strict(struct doc *doc, struct str text, val **ret, struct buf *duplicates,
-                          struct err *err)
+static int parse(struct doc *doc, struct str text, size_t max, val **ret, struct buf *duplicates,
+                 struct err *err)
 {
-    if (text.n > DOC_MAX_BYTES)
-        return err_set(err, 413, "RequestEntityTooLarge", "Request entity too large: limit is %d",
-                       DOC_MAX_BYTES);
+    if (text.n > max)
+        return err_set(err, 413, "RequestEntityTooLarge", "Request entity too large: limit is %zu",
+                       max);
     struct reader r = {.doc = doc, .duplicates = duplicates, .err = err};
     if (!yaml_parser_initialize(&r.parser))
         abort();
@@ -552,6 +552,12 @@ int doc_parse_yaml_strict(struct doc *doc, struct str text, val **ret, struct bu
     map_done(&r.anchors);
     arena_done(&r.nodes);
     return status;
+}
+
+int doc_parse_yaml_strict(struct doc *doc, struct str text, val **ret, struct buf *duplicates,
+                          struct err *err)
+{
+    return parse(doc, text, DOC_MAX_BYTES, ret, duplicates, err);
 }
 
 int doc_parse_yaml(struct doc *doc, struct str text, val **ret, struct err *err)
@@ -586,4 +592,9 @@ bool doc_next_yaml(struct str *rest, struct str *ret_part)
     *ret_part = (struct str){start, start ? (size_t)(rest->p + rest->n - start) : 0};
     *rest = (struct str){0};
     return ret_part->n > 0;
+}
+
+int doc_parse_yaml_max(struct doc *doc, struct str text, size_t max, val **ret, struct err *err)
+{
+    return parse(doc, text, max, ret, NULL, err);
 }
