@@ -299,8 +299,9 @@ static void pass(struct presence *p)
     struct err err;
     doc_init(&d);
     if (renew(p, &d, &err) || (!p->alone && look_at_all(p, &d, &err)) || publish(p, &d, true, &err))
-        log_debug("server", "the server's lease or endpoints were not renewed", "error",
-                  err.message);
+        log_write(err.code == 409 ? LOG_DEBUG : LOG_WARN, "server",
+                  "the server's lease or endpoints were not renewed", "error", err.message,
+                  (char *)0);
     doc_done(&d);
 }
 

@@ -33,6 +33,8 @@ struct etcd_cluster {
     bool tls;            /* clients need a certificate: dir/ca.crt, client.crt, client.key */
 };
 
+#define ETCD_DEBIAN ETCD_PEER "-server/usr/bin/etcd" /* unpacked by tools/setup */
+
 static inline const char *etcd_program(void)
 {
     static char found[512];
@@ -45,6 +47,8 @@ static inline const char *etcd_program(void)
     }
     if (access(ETCD_PEER, X_OK) == 0)
         return ETCD_PEER;
+    if (access(ETCD_DEBIAN, X_OK) == 0)
+        return ETCD_DEBIAN;
     test_skip("no etcd on the PATH or at " ETCD_PEER);
 }
 
