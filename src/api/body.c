@@ -89,10 +89,39 @@ int body_strict(struct call *c, struct str api_version, struct str kind, struct 
     return -1;
 }
 
+/* An object of the resource's group and version, but of another kind. */
+static int fail_kind(struct call *c, struct str got, struct str wanted, const val *v,
+                     struct err *err)
+{
+    val *causes = val_new_arr(&c->doc);
+    cause_add(&c->doc, causes, "FieldValueInvalid", "kind",
+              "Invalid value: \"%.*s\": must be %.*s", STR_ARG(got), STR_ARG(wanted));
+    struct str name = VAL_STR(v, "metadata", "name");
+    c->details = (struct call_details){
+        .set = true, .group = c->route.group, .kind = got, .name = name, .causes = causes};
+    return err_set(err, 422, "Invalid",
+                   "%.*s.%.*s \"%.*s\" is invalid: kind: Invalid value: \"%.*s\": must be %.*s",
+                   STR_ARG(got), STR_ARG(c->route.group), STR_ARG(name), STR_ARG(got),
+                   STR_ARG(wanted));
+}
+
+static int fail_untyped(struct call *c, struct str kind, struct err *err)
+{
+    enum { SHOWN = 200 };
+    char why[SHOWN + 48];
+    struct str body = str_head(c->body, SHOWN);
+    snprintf(why, sizeof(why), "Object 'Kind' is missing in '%.*s'", STR_ARG(body));
+    return fail_unrecognized(c, kind, why, err);
+}
+
 static int check_type(struct call *c, val *v, struct str api_version, struct str kind,
                       struct err *err)
 {
     struct str got_kind = VAL_STR(v, "kind"), got_version = VAL_STR(v, "apiVersion");
+    if (c->custom && !got_kind.n) /* nothing but its kind says what it is */
+        return fail_untyped(c, kind, err);
+    if (c->custom && !str_eq(got_kind, kind) && str_eq(got_version, api_version))
+        return fail_kind(c, got_kind, kind, v, err);
     if (got_kind.n && !str_eq(got_kind, kind))
         return err_bad(err,
                        "%.*s in version \"%.*s\" cannot be handled as a %.*s: converting (%.*s) "

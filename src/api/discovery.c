@@ -1,6 +1,7 @@
 /* Discovery: which groups, versions and resources there are, in the old form (APIVersions,
  * APIGroupList, APIResourceList) and the aggregated one (apidiscovery.k8s.io/v2). The documents are
  * made once for each catalog of custom resources; clients compare their ETag. */
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <xxhash.h>
@@ -64,6 +65,46 @@ static void put_words(struct buf *b, const char *key, const char *const *words, 
 }
 
 /* --- the old form --- */
+
+/* Built-in kinds that are stored as another one. */
+static const struct {
+    const char *group, *version, *resource, *stored_group, *stored_version;
+} stored_otherwise[] = {
+    {"autoscaling", "v1", "horizontalpodautoscalers", "autoscaling", "v2"},
+    {"events.k8s.io", "v1", "events", "", "v1"},
+};
+
+/* Tells clients, in upstream's words, whether a kind is stored otherwise than before. */
+static void put_storage_hash(struct buf *b, const struct schema_kind *k)
+{
+    enum { BYTES = 8 };
+    const char *group = k->group, *version = k->version;
+    if (k->schema && k->schema->custom)
+        version = crd_version_of(k)->crd->storage->info.version;
+    for (size_t i = 0; i < ARRAY_LEN(stored_otherwise); i++)
+        if (strcmp(k->group, stored_otherwise[i].group) == 0 &&
+            strcmp(k->version, stored_otherwise[i].version) == 0 &&
+            strcmp(k->resource, stored_otherwise[i].resource) == 0) {
+            group = stored_otherwise[i].stored_group;
+            version = stored_otherwise[i].stored_version;
+        }
+    unsigned char digest[EVP_MAX_MD_SIZE], text[2 * BYTES];
+    struct buf id = {0};
+    buf_printf(&id, "%s/%s/%s", group, version, k->kind);
+    EVP_Digest(id.p, id.n, digest, NULL, EVP_sha256(), NULL);
+    EVP_EncodeBlock(text, digest, BYTES);
+    buf_printf(b, ",\"storageVersionHash\":\"%s\"", (const char *)text);
+    buf_done(&id);
+}
+
+static bool is_stored(const struct schema_kind *k)
+{
+    for (const char *const *verb = k->verbs; verb && *verb; verb++)
+        if (strcmp(*verb, "get") == 0)
+            return true;
+    return false;
+}
+
 static void put_resource(struct buf *b, const struct schema_kind *k)
 {
     buf_printf(b, "{\"name\":\"%s\",\"singularName\":\"%s\",\"namespaced\":%s,\"kind\":\"%s\"",
@@ -71,6 +112,8 @@ static void put_resource(struct buf *b, const struct schema_kind *k)
     put_words(b, "verbs", k->verbs, SIZE_MAX);
     put_words(b, "shortNames", k->short_names, SIZE_MAX);
     put_words(b, "categories", k->categories, SIZE_MAX);
+    if (is_stored(k))
+        put_storage_hash(b, k);
     buf_putc(b, '}');
     for (const char *const *s = k->subresources; s && *s; s++) {
         const struct sub *sub = find_sub(*s);

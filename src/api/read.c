@@ -159,12 +159,13 @@ static int plan(struct call *c, struct list_plan *p, struct err *err)
     return 0;
 }
 
-/* In the list's own form an item goes without the kind and apiVersion that the list has said. */
+/* In the list's own form an item goes without the kind and apiVersion that the list has said, but
+ * for custom resources, which have no other type. */
 void list_put_item(struct call *c, struct str json, struct buf *b)
 {
     if (c->form == FORM_METADATA) {
         metadata_only(json, b);
-    } else if (str_starts(json, c->kind->head)) {
+    } else if (!c->custom && str_starts(json, c->kind->head)) {
         buf_putc(b, '{');
         buf_put(b, str_from(json, c->kind->head.n));
     } else {

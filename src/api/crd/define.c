@@ -19,21 +19,6 @@ static const struct crd_version *version_of(const struct schema *s)
 
 /* --- what stands in for the rules of a Go type --- */
 
-/* `unknown field "x"` of metadata becomes `unknown field "metadata.x"`. */
-static void put_nested(struct str lines, struct buf *strict)
-{
-    struct str line;
-    while (strict && str_next(&lines, '\n', &line)) {
-        ssize_t quote = str_find(line, STR("\""));
-        if (quote < 0)
-            continue;
-        buf_put(strict, str_head(line, (size_t)quote + 1));
-        buf_puts(strict, "metadata.");
-        buf_put(strict, str_from(line, (size_t)quote + 1));
-        buf_putc(strict, '\n');
-    }
-}
-
 static int check(const struct schema *s, struct doc *d, val *v, struct buf *strict, struct err *err)
 {
     const struct crd_version *version = version_of(s);
@@ -48,14 +33,14 @@ static int check(const struct schema *s, struct doc *d, val *v, struct buf *stri
     else if (meta) {
         struct buf inner = {0};
         int rc = schema_check(object_meta(), d, meta, strict ? &inner : NULL, err);
-        put_nested(buf_str(&inner), strict);
+        crd_put_nested(buf_str(&inner), (struct str){0}, strict);
         buf_done(&inner);
         if (rc != 0)
             return -1;
     }
     if (version->schema && !version->preserve)
         crd_prune(version->schema, v, true, strict);
-    return 0;
+    return version->schema ? crd_coerce_embedded(version->schema, d, v, strict, err) : 0;
 }
 
 static void normalize(const struct schema *s, struct doc *d, val *v)
@@ -113,6 +98,7 @@ static void judge(struct strategy_ctx *c, const val *obj, const val *old, val *c
     if (!version->schema)
         return;
     crd_validate(version->schema, obj, old, c->d, causes);
+    crd_check_embedded(version->schema, obj, c->d, causes);
     validate_scale(version, obj, c->d, causes);
     if (!val_len(causes) && version->schema->has_rules)
         crd_rules_check(version->schema, obj, old, c->arena, c->d, causes);

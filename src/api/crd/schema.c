@@ -100,6 +100,7 @@ static void compile_members(struct crd_compiled *c, struct crd_schema *s, const 
         const struct crd_schema *p = compile(c, member, structural, false, depth + 1);
         s->properties[s->property_count++] = (struct crd_property){val_str(key), p};
         s->has_rules |= p->has_rules;
+        s->has_embedded |= p->has_embedded;
     }
     qsort(s->properties, s->property_count, sizeof(*s->properties), by_name);
     const val *more = val_get(node, "additionalProperties"), *items = val_get(node, "items");
@@ -110,6 +111,8 @@ static void compile_members(struct crd_compiled *c, struct crd_schema *s, const 
         s->items = compile(c, items, structural, false, depth + 1);
     s->has_rules |=
         (s->items && s->items->has_rules) || (s->additional && s->additional->has_rules);
+    s->has_embedded |= s->embedded || (s->items && s->items->has_embedded) ||
+                       (s->additional && s->additional->has_embedded);
     (void)root;
 }
 
@@ -222,6 +225,8 @@ static bool is_duplicate(const val *obj, const struct map *last, const val *key)
     return val_get_str(obj, val_str(key)) != key->next;
 }
 
+static const struct crd_schema nothing = {.type = CRD_ANY};
+
 static void prune_object(struct prune *p, const struct crd_schema *s, val *v, bool root)
 {
     struct map last = {0};
@@ -238,7 +243,9 @@ static void prune_object(struct prune *p, const struct crd_schema *s, val *v, bo
         if (root && is_given(name))
             continue;
         const struct crd_schema *inner = s ? crd_schema_property(s, name) : NULL;
-        if (!inner && s && (s->additional || s->additional_any))
+        if (!inner && s && s->additional_any)
+            inner = &nothing; /* upstream keeps the members, and what they hold goes */
+        else if (!inner && s && s->additional)
             inner = s->additional;
         else if (!inner && s && !s->preserve && !s->int_or_string) {
             report(p, "unknown", name);

@@ -45,7 +45,7 @@ struct crd_schema {
     enum crd_type type;
     bool nullable, int_or_string, preserve, embedded, unique;
     bool set_list, map_list;
-    bool has_rules; /* here or below */
+    bool has_rules, has_embedded; /* here or below */
     bool exclusive_minimum, exclusive_maximum;
     struct crd_property *properties; /* sorted by name */
     size_t property_count;
@@ -91,6 +91,15 @@ void crd_prune(const struct crd_schema *s, val *v, bool root, struct buf *strict
 void crd_default(const struct crd_schema *s, struct doc *d, val *v);
 /* Only the nulls: those that may not be and have no default. */
 void crd_drop_nulls(const struct crd_schema *s, val *v);
+
+/* Embedded objects (embedded.c): their types must be texts, their metadata metadata; what those do
+ * not know is reported to strict. -1: err says what is wrong, as decoding does. */
+int crd_coerce_embedded(const struct crd_schema *s, struct doc *d, val *v, struct buf *strict,
+                        struct err *err);
+/* Appends causes: what is missing or has no right form in them. */
+void crd_check_embedded(const struct crd_schema *s, const val *v, struct doc *d, val *causes);
+/* Findings about metadata, a line each, as those of the object at path. */
+void crd_put_nested(struct str lines, struct str path, struct buf *strict);
 
 /* Appends causes. old: NULL on create; what did not change is not judged again (ratcheting). */
 void crd_validate(const struct crd_schema *s, const val *v, const val *old, struct doc *d,

@@ -84,6 +84,12 @@ static void put_real(double r, char *ret, size_t size)
 }
 
 /* --- types --- */
+static bool is_int64(const val *v)
+{
+    return val_is_int(v) &&
+           !(yyjson_mut_is_uint((val *)v) && yyjson_mut_get_uint((val *)v) > INT64_MAX);
+}
+
 static const char *json_type(const val *v)
 {
     if (val_is_null(v))
@@ -96,12 +102,17 @@ static const char *json_type(const val *v)
         return "string";
     if (val_is_bool(v))
         return "boolean";
-    return val_is_int(v) ? "integer" : "number";
+    return is_int64(v) ? "integer" : "number";
 }
 
+/* A number with a fraction of zero is an integer as far as JSON has exact ones. */
 static bool is_whole(const val *v)
 {
-    return val_is_num(v) && (val_is_int(v) || floor(val_real(v)) == val_real(v));
+    const double most = 0x1p53 - 1;
+    if (!val_is_num(v) || is_int64(v))
+        return val_is_num(v);
+    double r = val_real(v);
+    return r >= -most && r <= most && floor(r) == r;
 }
 
 static bool type_fits(const struct crd_schema *s, const val *v)
@@ -237,30 +248,18 @@ static void check_string(struct validate *c, const struct crd_schema *s, const v
         wrong_type(c, s->format, text);
 }
 
-static void check_range(struct validate *c, const struct crd_schema *s, const val *v)
-{
-    bool wide = str_is(s->format, "int64");
-    if (!wide && !str_is(s->format, "int32"))
-        return;
-    double r = val_real(v), low = wide ? -0x1p63 : INT32_MIN, high = wide ? 0x1p63 : INT32_MAX;
-    if (s->type == CRD_INTEGER && (r < low || r > high))
-        report(c, "FieldValueInvalid", "<nil>",
-               "Invalid value: \"\": Checked value must be of type integer with format %s in %s",
-               wide ? "int64" : "int32", buf_z(&c->path));
-}
-
+/* An integer is compared with what is left of the limit as an int64. */
 static void limit_text(const struct crd_number *limit, const val *v, char *ret, size_t size)
 {
-    if (val_is_int(v) && limit->value == (double)limit->integer)
+    if (val_is_int(v))
         snprintf(ret, size, "%lld", (long long)limit->integer);
     else
         put_real(limit->value, ret, size);
 }
 
-/* v against the limit, exactly where both are integers: -1, 0, 1. */
 static int compare(const val *v, const struct crd_number *limit)
 {
-    if (val_is_int(v) && limit->value == (double)limit->integer) {
+    if (val_is_int(v)) {
         int64_t i = val_int(v);
         return i < limit->integer ? -1 : i > limit->integer;
     }
@@ -268,16 +267,30 @@ static int compare(const val *v, const struct crd_number *limit)
     return r < limit->value ? -1 : r > limit->value;
 }
 
+static void check_multiple(struct validate *c, const struct crd_schema *s, const val *v)
+{
+    char text[64];
+    bool whole = val_is_int(v);
+    if (!s->multiple_of.set)
+        return;
+    if (whole ? s->multiple_of.integer <= 0 : s->multiple_of.value <= 0) {
+        limit_text(&s->multiple_of, v, text, sizeof(text));
+        report(c, "FieldValueInvalid", buf_z(&c->path),
+               "Invalid value: %s: factor MultipleOf declared for %s must be positive: %s", text,
+               buf_z(&c->path), text);
+        return;
+    }
+    double times = val_real(v) / s->multiple_of.value;
+    if (whole ? val_int(v) % s->multiple_of.integer == 0 : times == floor(times))
+        return;
+    limit_text(&s->multiple_of, v, text, sizeof(text));
+    invalid(c, v, "should be a multiple of %s", text);
+}
+
 static void check_number(struct validate *c, const struct crd_schema *s, const val *v)
 {
     char text[64];
-    check_range(c, s, v);
-    if (s->multiple_of.set && s->multiple_of.value > 0) {
-        double times = val_real(v) / s->multiple_of.value;
-        limit_text(&s->multiple_of, v, text, sizeof(text));
-        if (times != floor(times))
-            invalid(c, v, "should be a multiple of %s", text);
-    }
+    check_multiple(c, s, v);
     int order = s->minimum.set ? compare(v, &s->minimum) : 1;
     if (order < 0 || (order == 0 && s->exclusive_minimum)) {
         limit_text(&s->minimum, v, text, sizeof(text));
@@ -339,12 +352,35 @@ static const val *item_like(const struct crd_schema *s, const val *list, const v
     return NULL;
 }
 
+static bool check_all_objects(struct validate *c, const val *v)
+{
+    size_t i = 0;
+    VAL_FOR (v, item) {
+        if (!val_is_obj(item) && !val_is_null(item)) {
+            struct buf text = {0}, field = {0};
+            val_write_json(item, &text);
+            buf_printf(&field, "%s[%zu]", buf_z(&c->path), i);
+            report(c, "FieldValueInvalid", buf_z(&field),
+                   "Invalid value: %s: must be an object for an array of list-type map",
+                   buf_z(&text));
+            buf_done(&text);
+            buf_done(&field);
+            return false;
+        }
+        i++;
+    }
+    return true;
+}
+
 /* listtype.ValidateListSetsAndMaps: compares what identifies an item, as text, through a map. */
 static void check_duplicates(struct validate *c, const struct crd_schema *s, const val *v)
 {
+    static const char once[] = "once", reported[] = "reported";
     struct map seen = {0};
     struct buf text = {0};
     size_t i = 0;
+    if (s->map_list && !check_all_objects(c, v))
+        return;
     VAL_FOR (v, item) {
         buf_clear(&text);
         if (s->map_list) {
@@ -360,7 +396,9 @@ static void check_duplicates(struct validate *c, const struct crd_schema *s, con
         }
         size_t back = c->path.n;
         buf_printf(&c->path, "[%zu]", i++);
-        if (map_set(&seen, buf_str(&text), c))
+        const void *before = map_get(&seen, buf_str(&text));
+        map_set(&seen, buf_str(&text), (void *)(before ? reported : once));
+        if (before == once)
             report(c, "FieldValueDuplicate", buf_z(&c->path), "Duplicate value: %s", buf_z(&text));
         c->path.n = back;
         c->path.p[back] = '\0';

@@ -159,12 +159,90 @@ static void note_storage(struct strategy_ctx *c, val *obj)
         val_push(stored, val_new_str(c->d, name));
 }
 
+/* --- approval: groups of the community are not for everybody --- */
+#define APPROVAL "api-approved.kubernetes.io"
+#define APPROVAL_HELP "see https://github.com/kubernetes/enhancements/pull/1111"
+
+static bool is_protected(struct str group)
+{
+    return str_is(group, "k8s.io") || str_is(group, "kubernetes.io") ||
+           str_ends(group, STR(".k8s.io")) || str_ends(group, STR(".kubernetes.io"));
+}
+
+enum approval { APPROVAL_MISSING, APPROVAL_INVALID, APPROVAL_BYPASSED, APPROVAL_GIVEN };
+
+/* An address whose scheme and host are named, or why there is none. */
+static enum approval approval_of(struct str text)
+{
+    ssize_t host = str_find(text, STR("://"));
+    if (!text.n)
+        return APPROVAL_MISSING;
+    if (str_starts(text, STR("unapproved")))
+        return APPROVAL_BYPASSED;
+    if (host <= 0 || (size_t)host + 3 == text.n || text.p[host + 3] == '/')
+        return APPROVAL_INVALID;
+    return APPROVAL_GIVEN;
+}
+
+/* Upstream's controller of the condition, at once. */
+static void note_approval(struct strategy_ctx *c, val *obj)
+{
+    static const char *const reasons[] = {
+        [APPROVAL_MISSING] = "MissingAnnotation",
+        [APPROVAL_INVALID] = "InvalidAnnotation",
+        [APPROVAL_BYPASSED] = "UnapprovedAnnotation",
+        [APPROVAL_GIVEN] = "ApprovedAnnotation",
+    };
+    struct str value = VAL_STR(obj, "metadata", "annotations", APPROVAL);
+    enum approval state = approval_of(value);
+    struct str text;
+    if (!is_protected(VAL_STR(obj, "spec", "group")))
+        return;
+    if (state == APPROVAL_GIVEN)
+        text = arena_printf(c->arena, "approved in %.*s", STR_ARG(value));
+    else if (state == APPROVAL_BYPASSED)
+        text = arena_printf(c->arena, "not approved: \"%.*s\"", STR_ARG(value));
+    else if (state == APPROVAL_MISSING)
+        text =
+            STR("protected groups must have approval annotation \"" APPROVAL "\", " APPROVAL_HELP);
+    else
+        text = arena_printf(
+            c->arena,
+            "protected groups must have approval annotation \"" APPROVAL
+            "\" with either a URL or a reason starting with \"unapproved\", " APPROVAL_HELP);
+    val *conditions = val_ensure_arr(c->d, val_ensure_obj(c->d, obj, "status"), "conditions");
+    kind_condition_set(c, conditions, "KubernetesAPIApprovalPolicyConformant",
+                       state == APPROVAL_GIVEN ? "True" : "False", reasons[state],
+                       arena_z(c->arena, text));
+}
+
+static void check_approval(struct strategy_ctx *c, const val *obj, val *causes)
+{
+    static const char field[] = "metadata.annotations[" APPROVAL "]";
+    struct str value = VAL_STR(obj, "metadata", "annotations", APPROVAL);
+    enum approval state = approval_of(value);
+    if (!is_protected(VAL_STR(obj, "spec", "group")))
+        return;
+    if (state == APPROVAL_MISSING)
+        cause_add(c->d, causes, "FieldValueRequired", field,
+                  "Required value: protected groups must have approval annotation \"" APPROVAL
+                  "\", " APPROVAL_HELP);
+    else if (state == APPROVAL_INVALID)
+        cause_add(c->d, causes, "FieldValueInvalid", field,
+                  "Invalid value: \"%.*s\": protected groups must have approval annotation "
+                  "\"" APPROVAL
+                  "\" with either a URL or a reason starting with \"unapproved\", " APPROVAL_HELP,
+                  STR_ARG(value));
+}
+
+/* --- preparation --- */
 static int prepare_create(struct strategy_ctx *c, val *obj, struct err *err)
 {
     (void)err;
     val_del(obj, "status");
     establish(c, obj);
     note_storage(c, obj);
+    note_approval(c, obj);
     return 0;
 }
 
@@ -175,37 +253,11 @@ static int prepare_update(struct strategy_ctx *c, val *obj, const val *old, stru
     if (!same || !condition_is_true(VAL_PATH(old, "status", "conditions"), "Established"))
         establish(c, obj);
     note_storage(c, obj);
+    note_approval(c, obj);
     return 0;
 }
 
 /* --- validation --- */
-static bool is_protected(struct str group)
-{
-    return str_is(group, "k8s.io") || str_is(group, "kubernetes.io") ||
-           str_ends(group, STR(".k8s.io")) || str_ends(group, STR(".kubernetes.io"));
-}
-
-#define APPROVAL "api-approved.kubernetes.io"
-
-static void check_approval(struct strategy_ctx *c, const val *obj, val *causes)
-{
-    struct str value = VAL_STR(obj, "metadata", "annotations", APPROVAL);
-    static const char field[] = "metadata.annotations[" APPROVAL "]";
-    if (!is_protected(VAL_STR(obj, "spec", "group")))
-        return;
-    if (!value.n)
-        cause_add(c->d, causes, "FieldValueRequired", field,
-                  "Required value: protected groups must have approval annotation \"" APPROVAL
-                  "\", see https://github.com/kubernetes/enhancements/pull/1111");
-    else if (!str_starts(value, STR("http")) && !str_starts(value, STR("unapproved")))
-        cause_add(c->d, causes, "FieldValueInvalid", field,
-                  "Invalid value: \"%.*s\": protected groups must have approval annotation "
-                  "\"" APPROVAL
-                  "\" with either a URL or a reason starting with \"unapproved\", see "
-                  "https://github.com/kubernetes/enhancements/pull/1111",
-                  STR_ARG(value));
-}
-
 static void validate(struct strategy_ctx *c, const val *obj, val *causes)
 {
     const val *spec = val_get(obj, "spec");
