@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "template/pathmatch.h"
 #include "chart/values.h"
-#include "cli/helm.h"
+#include "cli/helm_release.h"
 
 struct options {
     struct helm_values values;
@@ -14,7 +14,8 @@ struct options {
     struct chart_strs show_only, api_versions, post_args;
     const char *post_renderer, *dry_run, *namespace, *kube_version, *name_template, *output_dir;
     bool include_crds, is_upgrade, no_hooks, skip_tests, skip_schema, generate_name, release_name,
-        notes_of_subcharts, dependency_update;
+        notes_of_subcharts, dependency_update, validate, no_validation, take_ownership;
+    struct action *cluster; /* NULL: nothing is asked of one */
 };
 
 static int read_options(struct chart_ctx *cx, int argc, char **argv, struct options *o, int *ret_n)
@@ -27,7 +28,7 @@ static int read_options(struct chart_ctx *cx, int argc, char **argv, struct opti
         {"create-namespace", 0, HELM_SWITCH, NULL, NULL},
         {"dependency-update", 0, HELM_SWITCH, &o->dependency_update, NULL},
         {"description", 0, HELM_TEXT, NULL, NULL},
-        {"disable-openapi-validation", 0, HELM_SWITCH, NULL, NULL},
+        {"disable-openapi-validation", 0, HELM_SWITCH, &o->no_validation, NULL},
         {"dry-run", 0, HELM_TEXT, &o->dry_run, "client"},
         {"enable-dns", 0, HELM_SWITCH, NULL, NULL},
         {"force", 0, HELM_SWITCH, NULL, NULL},
@@ -38,7 +39,6 @@ static int read_options(struct chart_ctx *cx, int argc, char **argv, struct opti
         {"kube-version", 0, HELM_TEXT, &o->kube_version, NULL},
         {"labels", 'l', HELM_TEXT, NULL, NULL},
         {"name-template", 0, HELM_TEXT, &o->name_template, NULL},
-        {"namespace", 'n', HELM_TEXT, &o->namespace, NULL},
         {"no-hooks", 0, HELM_SWITCH, &o->no_hooks, NULL},
         {"output-dir", 0, HELM_TEXT, &o->output_dir, NULL},
         {"post-renderer", 0, HELM_TEXT, &o->post_renderer, NULL},
@@ -50,9 +50,9 @@ static int read_options(struct chart_ctx *cx, int argc, char **argv, struct opti
         {"skip-crds", 0, HELM_SWITCH, NULL, NULL},
         {"skip-schema-validation", 0, HELM_SWITCH, &o->skip_schema, NULL},
         {"skip-tests", 0, HELM_SWITCH, &o->skip_tests, NULL},
-        {"take-ownership", 0, HELM_SWITCH, NULL, NULL},
+        {"take-ownership", 0, HELM_SWITCH, &o->take_ownership, NULL},
         {"timeout", 0, HELM_TEXT, NULL, NULL},
-        {"validate", 0, HELM_SWITCH, NULL, NULL},
+        {"validate", 0, HELM_SWITCH, &o->validate, NULL},
         {"wait", 0, HELM_SWITCH, NULL, NULL},
         {"wait-for-jobs", 0, HELM_SWITCH, NULL, NULL},
         {0},
@@ -63,21 +63,7 @@ static int read_options(struct chart_ctx *cx, int argc, char **argv, struct opti
 /* --- names --- */
 bool helm_is_release_name(struct str s)
 {
-    if (s.n == 0 || s.n > 53)
-        return false;
-    struct str rest = s, label;
-    bool more = true;
-    while (more) {
-        more = str_cut(rest, '.', &label, &rest);
-        if (label.n == 0 || label.p[0] == '-' || label.p[label.n - 1] == '-')
-            return false;
-        for (size_t i = 0; i < label.n; i++) {
-            char c = label.p[i];
-            if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
-                return false;
-        }
-    }
-    return true;
+    return action_is_release_name(s);
 }
 
 static int check_name(struct chart_ctx *cx, const char *name)
@@ -242,6 +228,9 @@ static int put_all(struct chart_ctx *cx, const struct options *o, const char *na
         status = put(&s, generic->items[i].path, generic->items[i].content);
     if (status == 0 && o->post_renderer)
         status = helm_post_render(cx, o->post_renderer, &o->post_args, &all);
+    if (status == 0 && o->validate)
+        status = action_validate(o->cluster, str_of(name), buf_str(&all), o->no_validation,
+                                 o->take_ownership || o->is_upgrade);
     buf_put(&text, str_trim(buf_str(&all)));
     buf_putc(&text, '\n');
     s.text = &text;
@@ -257,15 +246,12 @@ static int put_all(struct chart_ctx *cx, const struct options *o, const char *na
     return status;
 }
 
-static int check_dry_run(struct chart_ctx *cx, const char *option)
+/* Whether `lookup` asks the cluster: only when the flag has one of these values. */
+static bool asks_cluster(const struct options *o)
 {
-    static const char *const known[] = {"", "false", "true", "none", "client", "server"};
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (!option || strcmp(option, known[i]) == 0)
-            return 0;
-    return chart_fail(cx,
-                      "Invalid dry-run flag. Flag must one of the following: false, true, none, "
-                      "client, server");
+    const char *option = o->dry_run ? o->dry_run : "";
+    return strcmp(option, "server") == 0 || strcmp(option, "none") == 0 ||
+           strcmp(option, "false") == 0;
 }
 
 /* --- the steps --- */
@@ -301,8 +287,12 @@ static int render(struct chart_ctx *cx, const struct options *o, const char *nam
     struct render_options r = {
         .release = {str_of(name), str_of(o->namespace), 1, o->is_upgrade, !o->is_upgrade},
         .capabilities = capabilities_default(cx->arena, &o->api_versions),
+        .lookup = asks_cluster(o) ? cluster_lookup : NULL,
+        .user = o->cluster ? o->cluster->cluster : NULL,
     };
-    if (o->kube_version &&
+    if (o->validate && cluster_capabilities(o->cluster->cluster, &r.capabilities) != 0)
+        return -1;
+    if (o->kube_version && !o->validate &&
         capabilities_set_version(cx, &r.capabilities, str_of(o->kube_version)) != 0)
         return -1;
     struct rendered_list rendered;
@@ -326,15 +316,37 @@ static int render(struct chart_ctx *cx, const struct options *o, const char *nam
     return put_all(cx, o, name, c, &hooks, &generic, out);
 }
 
+/* With the cluster at hand, when it is needed. */
+static int render_connected(struct chart_ctx *cx, struct options *o, const char *name,
+                            struct chart *c, struct vmap *values, struct buf *out)
+{
+    struct helm_work w = {0};
+    int rc = 0;
+    if (o->validate || asks_cluster(o)) {
+        rc = helm_work_open(cx, 0, NULL, &w);
+        o->cluster = &w.action;
+    }
+    if (rc == 0 && o->validate)
+        rc = cluster_reachable(w.action.cluster);
+    if (rc == 0)
+        rc = chart_process_dependencies(cx, c, values);
+    if (rc == 0)
+        rc = render(cx, o, name, c, values, out);
+    helm_work_close(&w);
+    return rc;
+}
+
 int helm_template(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
 {
-    struct options o = {.namespace = helm_namespace(cx)};
+    struct options o = {0};
     const char *name, *chart = NULL, *path;
     struct vmap *values;
     struct chart *c;
     struct capabilities unused;
+    enum dry_run ignored;
     if (read_options(cx, argc, argv, &o, &argc) != 0)
         return -1;
+    o.namespace = helm_namespace(cx);
     if (o.post_renderer && helm_find_post_renderer(cx, o.post_renderer, &o.post_renderer) != 0)
         return -1;
     if (o.kube_version && capabilities_set_version(cx, &unused, str_of(o.kube_version)) != 0)
@@ -342,8 +354,7 @@ int helm_template(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     if (name_and_chart(cx, &o, argc, argv, &name, &chart) != 0 ||
         helm_locate_chart(cx, chart, &o.source, &path) != 0 ||
         helm_merge_values(cx, &o.values, &values) != 0 || load(cx, path, &c) != 0 ||
-        check_dry_run(cx, o.dry_run) != 0 || check_name(cx, name) != 0 ||
-        chart_process_dependencies(cx, c, values) != 0)
+        helm_dry_run(cx, o.dry_run, &ignored) != 0 || check_name(cx, name) != 0)
         return -1;
-    return render(cx, &o, name, c, values, out);
+    return render_connected(cx, &o, name, c, values, out);
 }

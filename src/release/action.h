@@ -85,5 +85,10 @@ int action_test(struct action *x, const struct action_test *o, struct release **
 int action_test_logs(struct action *x, const struct action_test *o, const struct release *r,
                      struct buf *out);
 
+/* What `template --validate` asks of the cluster: that it knows all kinds, and that no object
+ * belongs to another release. */
+int action_validate(struct action *x, struct str name, struct str manifest, bool no_validation,
+                    bool take_ownership);
+
 /* chartutil.ValidateReleaseName. */
 bool action_is_release_name(struct str name);

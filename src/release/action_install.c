@@ -251,3 +251,12 @@ int action_install(struct action *x, struct chart *chart, struct vmap *values,
         return -1;
     return perform(&in) == 0 ? 0 : fail_release(&in);
 }
+
+int action_validate(struct action *x, struct str name, struct str manifest, bool no_validation,
+                    bool take_ownership)
+{
+    struct release r = {.name = name, .namespace = x->namespace, .manifest = manifest};
+    struct action_install o = {.no_validation = no_validation, .take_ownership = take_ownership};
+    struct installing in = {.x = x, .o = &o, .r = &r};
+    return find_objects(&in);
+}

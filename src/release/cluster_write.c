@@ -145,14 +145,12 @@ static int patch(struct cluster *c, const struct object *after, struct str befor
     return rc;
 }
 
-/* --force: the object as a whole, over whatever version is there. */
-static int replace(struct cluster *c, const struct object *after, struct str live)
+static int put(struct cluster *c, const struct object *after, struct str live, struct answer *ret)
 {
     struct client_request r = {.method = "PUT",
                                .path = after->path,
                                .query = STR(MANAGER),
                                .content_type = STR("application/json")};
-    struct answer a = {0};
     struct buf body = {0};
     struct doc d;
     struct err err;
@@ -167,11 +165,25 @@ static int replace(struct cluster *c, const struct object *after, struct str liv
             val_set_s(&d, metadata, "resourceVersion", VAL_STR(l, "metadata", "resourceVersion"));
         val_write_json(v, &body);
         r.body = buf_str(&body);
-        rc = cluster_call(c, &r, &a);
+        rc = cluster_call(c, &r, ret);
+        bytes_unref(ret->body);
     }
     doc_done(&d);
     buf_done(&body);
-    bytes_unref(a.body);
+    return rc;
+}
+
+/* --force: the object as a whole, over whatever version is there; a controller that wrote its
+ * status meanwhile is no reason to fail. */
+static int replace(struct cluster *c, const struct object *after, struct str live)
+{
+    struct answer a = {0};
+    int rc = put(c, after, live, &a);
+    for (int i = 1; i < CONFLICT_TRIES && rc != 0 && a.code == 409; i++) {
+        if (cluster_get(c, after, &live) != 0 || live.n == 0)
+            break;
+        rc = put(c, after, live, &a);
+    }
     return rc ? chart_wrap(c->cx, "failed to replace object") : 0;
 }
 
