@@ -143,22 +143,22 @@ static int get_provenance(struct job *j, struct str *ret)
     return status;
 }
 
-static int verify(struct job *j, struct str name, struct verification *ret)
+static int verify(struct job *j, struct str name, struct chart_download *ret)
 {
     struct chart_ctx *cx = j->cx;
     struct str data;
     if (get_provenance(j, &data) != 0) {
         if (j->source->verify == VERIFY_ALWAYS)
             return chart_fail(cx, "failed to fetch provenance \"%.*s.prov\"", STR_ARG(j->url));
-        chart_warn(cx, "WARNING: Verification not found for %.*s: %.*s", STR_ARG(name),
-                   STR_ARG(cx->error));
+        ret->warning = arena_printf(cx->arena, "WARNING: Verification not found for %.*s: %.*s\n",
+                                    STR_ARG(name), STR_ARG(cx->error));
         return 0;
     }
     if (keep(cx, arena_printf(cx->arena, "%s.prov", j->path).p, data) != 0)
         return -1;
     return j->source->verify == VERIFY_LATER
                ? 0
-               : provenance_verify(cx, j->path, j->source->keyring, ret);
+               : provenance_verify(cx, j->path, j->source->keyring, &ret->verification);
 }
 
 static int fetch_oci(struct job *j, struct str *ret)
@@ -232,7 +232,7 @@ int chart_fetch(struct chart_ctx *cx, const struct chart_home *home, struct str 
     if (status != 0 || keep(cx, j.path, data) != 0)
         return -1;
     ret->path = j.path;
-    return source->verify == VERIFY_NEVER ? 0 : verify(&j, name, &ret->verification);
+    return source->verify == VERIFY_NEVER ? 0 : verify(&j, name, ret);
 }
 
 /* --- unpacking --- */

@@ -18,6 +18,7 @@ struct chart_source {
 struct chart_download {
     const char *path;
     struct verification verification;
+    struct str warning; /* a line for the user, or empty: there was nothing to verify against */
 };
 /* Fetches a chart, and its provenance if it is to be verified, into a folder that exists. */
 int chart_fetch(struct chart_ctx *cx, const struct chart_home *home, struct str name,

@@ -31,7 +31,7 @@ struct session {
     struct fetcher *fetcher;
     struct registry_session http;
     struct str host; /* docker.io is reached under another name */
-    bool plain, downgraded;
+    bool plain;      /* no TLS */
 };
 
 static void session_done(struct session *s)
@@ -63,35 +63,18 @@ static int session_open(struct chart_ctx *cx, const struct chart_home *home,
     return 0;
 }
 
-/* The server answered a TLS handshake in plain HTTP. */
-static bool spoke_plainly(const struct err *err)
-{
-    return strstr(err->message, "wrong version number") || strstr(err->message, "record layer") ||
-           strstr(err->message, "packet length too long");
-}
-
-/* A request below https://HOST, or http://HOST where that is all there is; Helm falls back
- * likewise. A password is not sent to a server that was expected to encrypt and does not. */
+/* A request for a path below the registry, or for a whole address. */
 static int call(struct session *s, const char *method, struct str path, struct fetch_request *r,
                 struct fetch_answer *ret)
 {
     struct err err;
     r->method = method;
     r->stall_ms = STALL_MS;
-    for (;;) {
-        r->url = repo_is_url(path) ? path
-                                   : arena_printf(s->cx->arena, "%s://%.*s%.*s",
-                                                  s->plain || s->downgraded ? "http" : "https",
-                                                  STR_ARG(s->host), STR_ARG(path));
-        if (registry_fetch(&s->http, r, ret, &err) == 0)
-            return 0;
-        bool again = !s->plain && !s->downgraded && spoke_plainly(&err);
-        if (!again)
-            return chart_fail(s->cx, "%s", err.message);
-        s->downgraded = true;
-        s->http.config.auth = (struct registry_auth){0};
-        fetch_answer_done(ret);
-    }
+    r->url = repo_is_url(path)
+                 ? path
+                 : arena_printf(s->cx->arena, "%s://%.*s%.*s", s->plain ? "http" : "https",
+                                STR_ARG(s->host), STR_ARG(path));
+    return registry_fetch(&s->http, r, ret, &err) == 0 ? 0 : chart_fail(s->cx, "%s", err.message);
 }
 
 static int fail_status(struct session *s, const struct fetch_request *r,
@@ -143,12 +126,11 @@ static int get_manifest(struct session *s, const struct oci_ref *ref, struct str
     int status = call(s, "GET", below(s, ref, "manifests/", ref->tag.n ? ref->tag : ref->digest),
                       &r, &answer);
     if (status == 0 && answer.status == 404)
-        status = chart_fail(cx, "failed to perform \"FetchReference\" on source: %.*s: not found",
-                            STR_ARG(oci_ref_text(cx->arena, ref)));
-    else if (status == 0 && answer.status != 200) {
+        status = chart_fail(cx, "%.*s: not found", STR_ARG(oci_ref_text(cx->arena, ref)));
+    else if (status == 0 && answer.status != 200)
         status = fail_status(s, &r, &answer);
+    if (status != 0)
         chart_wrap(cx, "failed to perform \"FetchReference\" on source");
-    }
     *ret = arena_dup(cx->arena, buf_str(&answer.body));
     struct str digest = digest_of(cx, *ret), said = fetch_header(&answer, "docker-content-digest");
     struct str wanted = ref->digest.n ? ref->digest : said;
@@ -169,13 +151,23 @@ static int get_blob(struct session *s, const struct oci_ref *ref, const val *des
         return chart_fail(cx, "blob %.*s: %lld bytes are more than the limit of %zu",
                           STR_ARG(digest), (long long)size, max);
     if (get_bytes(s, below(s, ref, "blobs/", digest), NULL, max, ret) != 0)
-        return -1;
+        return chart_wrap(cx, "failed to perform \"Fetch\" on source");
     if (ret->n != (size_t)size || !str_eq(digest_of(cx, *ret), digest))
-        return chart_fail(cx,
-                          "unable to retrieve blob with digest %.*s: mismatch between content "
-                          "and descriptor",
-                          STR_ARG(digest));
+        return chart_fail(cx, "failed to perform \"Push\" on destination: mismatched digest");
     return 0;
+}
+
+int oci_digest(struct chart_ctx *cx, const struct chart_home *home,
+               const struct chart_access *access, const struct oci_ref *ref, struct str *ret)
+{
+    struct session s;
+    struct str text;
+    if (session_open(cx, home, access, ref, "pull", &s) != 0)
+        return -1;
+    int status = get_manifest(&s, ref, &text);
+    session_done(&s);
+    *ret = status == 0 ? digest_of(cx, text) : (struct str){0};
+    return status;
 }
 
 struct parts {
@@ -457,6 +449,21 @@ static int put_manifest(struct session *s, const struct oci_ref *ref, struct str
     return status;
 }
 
+/* Whether the registry has the manifest, so that all it names is there, too. */
+static int has_manifest(struct session *s, const struct oci_ref *ref, struct str digest,
+                        bool *ret_has)
+{
+    struct http_header type = {STR("Accept"), str_of(manifest_type)};
+    struct fetch_request r = {.headers = &type, .header_count = 1};
+    struct fetch_answer answer = {0};
+    int status = call(s, "HEAD", below(s, ref, "manifests/", digest), &r, &answer);
+    *ret_has = status == 0 && answer.status == 200;
+    if (status == 0 && answer.status != 200 && answer.status != 404)
+        status = fail_status(s, &r, &answer);
+    fetch_answer_done(&answer);
+    return status == 0 ? 0 : chart_wrap(s->cx, "failed to perform \"Exists\" on destination");
+}
+
 static int make_manifest(struct chart_ctx *cx, const struct chart_meta *m,
                          const struct blob *config, const struct blob *layers, size_t n,
                          struct str created, struct str *ret)
@@ -515,8 +522,11 @@ int oci_push(struct chart_ctx *cx, const struct chart_home *home, const struct c
     if (make_manifest(cx, &c->meta, &config, layers, n, created, &text) != 0 ||
         session_open(cx, home, access, &ref, "pull,push", &s) != 0)
         return -1;
-    int status = put_blob(&s, &ref, config.bytes, config.digest);
-    for (size_t i = 0; i < n && status == 0; i++)
+    bool has;
+    int status = has_manifest(&s, &ref, digest_of(cx, text), &has);
+    if (status == 0 && !has)
+        status = put_blob(&s, &ref, config.bytes, config.digest);
+    for (size_t i = 0; i < n && status == 0 && !has; i++)
         status = put_blob(&s, &ref, layers[i].bytes, layers[i].digest);
     if (status == 0)
         status = put_manifest(&s, &ref, text);
@@ -555,12 +565,6 @@ int oci_login(struct chart_ctx *cx, const struct chart_home *home,
     if (session_open(cx, home, access, &ref, "", &s) != 0)
         return -1;
     int status = ping(&s, true);
-    if (status != 0 && s.downgraded) { /* it asked for the password: whoever logs in means it */
-        s.plain = true;
-        s.http.config.auth =
-            (struct registry_auth){.username = access->username, .password = access->password};
-        status = ping(&s, true);
-    }
     if (status != 0)
         status = ping(&s, false);
     session_done(&s);

@@ -28,6 +28,10 @@ int oci_pick(struct chart_ctx *cx, const struct chart_home *home, const struct c
 int oci_versions(struct chart_ctx *cx, const struct chart_home *home,
                  const struct chart_access *access, struct str url, struct chart_strs *ret);
 
+/* The digest of the manifest that a reference means now. */
+int oci_digest(struct chart_ctx *cx, const struct chart_home *home,
+               const struct chart_access *access, const struct oci_ref *ref, struct str *ret);
+
 struct oci_pulled {
     struct str chart, provenance; /* what was asked for */
 };

@@ -141,6 +141,22 @@ static int choose(struct chart_ctx *cx, const struct chart_strs *versions, struc
                       STR_ARG(wanted));
 }
 
+/* A digest says all; a version beside it must not say something else. */
+static int pick_digest(struct chart_ctx *cx, const struct chart_home *home,
+                       const struct chart_access *access, struct str version, struct oci_ref *ref)
+{
+    struct oci_ref tagged = {ref->registry, ref->repository, version, {0}};
+    struct str digest;
+    if (!is_digest(ref->digest))
+        return fail_ref(cx, "digest", ref->digest);
+    ref->tag = (struct str){0};
+    if (version.n && oci_digest(cx, home, access, &tagged, &digest) == 0 &&
+        !str_eq(digest, ref->digest))
+        return chart_fail(cx, "chart reference digest mismatch: %.*s is not %.*s", STR_ARG(digest),
+                          STR_ARG(ref->digest));
+    return 0;
+}
+
 int oci_pick(struct chart_ctx *cx, const struct chart_home *home, const struct chart_access *access,
              struct str url, struct str version, struct oci_ref *ret)
 {
@@ -153,12 +169,8 @@ int oci_pick(struct chart_ctx *cx, const struct chart_home *home, const struct c
                           STR_ARG(version), STR_ARG(ret->tag));
     if (!version.n)
         version = ret->tag;
-    if (ret->digest.n) {
-        if (!is_digest(ret->digest))
-            return fail_ref(cx, "digest", ret->digest);
-        ret->tag = (struct str){0};
-        return 0;
-    }
+    if (ret->digest.n)
+        return pick_digest(cx, home, access, version, ret);
     if (semver_parse(version, &v, &err) != 0) {
         struct chart_strs all;
         if (oci_versions(cx, home, access, url, &all) != 0)

@@ -366,6 +366,7 @@ static int fetch_remote(struct manager *m, const struct chart_dependency *d, con
                STR_ARG(d->repository));
     if (chart_fetch(cx, &m->home, url, &source, dir, &got) != 0)
         return chart_wrap(cx, "could not download %.*s", STR_ARG(url));
+    buf_put(m->out, got.warning);
     seen->items[seen->n++] = key;
     return 0;
 }

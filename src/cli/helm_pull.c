@@ -73,6 +73,8 @@ static int pull_one(struct chart_ctx *cx, const struct options *o, const char *r
             return chart_fail(cx, "failed to untar: mkdir %s: %s", scratch, strerror(errno));
     }
     int status = chart_fetch(cx, &home, str_of(reference), &from, dir, &got);
+    if (status == 0)
+        buf_put(out, got.warning);
     if (status == 0 && got.verification.file_hash.n)
         provenance_put(&got.verification, out);
     if (status == 0 && o->untar)

@@ -318,9 +318,31 @@ static bool next_step(struct transfer *t, struct step *s)
     return true;
 }
 
+/* TLS failures that have words of their own in Go. */
+static void translate_tls(struct err *err)
+{
+    static const struct {
+        const char *ours, *theirs;
+    } words[] = {
+        {"wrong version number", "tls: first record does not look like a TLS handshake"},
+        {"packet length too long", "tls: first record does not look like a TLS handshake"},
+        {"record layer failure", "tls: first record does not look like a TLS handshake"},
+        {"self-signed certificate", "tls: failed to verify certificate: x509: certificate signed "
+                                    "by unknown authority"},
+        {"unable to get local issuer", "tls: failed to verify certificate: x509: certificate "
+                                       "signed by unknown authority"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strstr(err->message, "TLS handshake: tls: ") && strstr(err->message, words[i].ours)) {
+            err_internal(err, "%s", words[i].theirs);
+            return;
+        }
+}
+
 /* `Get "address": ` in front, and strerror's words in Go's lower case. */
 static int explain(const struct step *s, struct err *err)
 {
+    translate_tls(err);
     char *at = strrchr(err->message, ':'), method[16] = "";
     if (at && at[1] == ' ' && isupper((unsigned char)at[2]) && islower((unsigned char)at[3]))
         at[2] = (char)tolower((unsigned char)at[2]);
