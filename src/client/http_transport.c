@@ -154,6 +154,17 @@ static void call_start(struct loop_msg *m)
     outgoing_start(w->t, &w->out, &config);
 }
 
+/* What could not be asked, in the words of Go's net/http: Get "https://h/version": … */
+static void name_request(const struct http_transport *t, const struct outgoing *o, struct err *err)
+{
+    static const char *const words[][2] = {
+        {"GET", "Get"}, {"POST", "Post"}, {"PUT", "Put"}, {"PATCH", "Patch"}, {"DELETE", "Delete"}};
+    const char *verb = o->method;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        verb = strcmp(o->method, words[i][0]) == 0 ? words[i][1] : verb;
+    err_prefix(err, "%s \"%s%s\"", verb, t->config.server, buf_z(&o->target));
+}
+
 static int transport_call(void *self, const struct client_request *r, struct client_response *ret,
                           struct err *err)
 {
@@ -162,6 +173,8 @@ static int transport_call(void *self, const struct client_request *r, struct cli
     outgoing_init(self, r, &w.out);
     loop_post(w.t->loop, &w.msg);
     gate_wait(&w.gate);
+    if (w.rc)
+        name_request(w.t, &w.out, err);
     outgoing_done(&w.out);
     return w.rc;
 }
@@ -298,6 +311,7 @@ static int transport_open(struct http_transport *t, struct err *err)
     struct tls_config tls = {.cert_pem = buf_str(&k->cert_pem),
                              .key_pem = buf_str(&k->key_pem),
                              .ca_pem = buf_str(&k->ca_pem),
+                             .system_ca = k->ca_pem.n == 0,
                              .insecure = k->insecure,
                              .http2 = true};
     struct http_client_config http = {

@@ -149,8 +149,11 @@ int cluster_reachable(struct cluster *c)
 {
     struct client_request r = {.method = "GET", .path = STR("/version")};
     struct answer a;
-    if (cluster_call(c, &r, &a) != 0)
+    if (cluster_call(c, &r, &a) != 0) {
+        if (a.code == 401)
+            chart_fail(c->cx, "the server has asked for the client to provide credentials");
         return chart_wrap(c->cx, "Kubernetes cluster unreachable");
+    }
     bytes_unref(a.body);
     return 0;
 }
