@@ -13,7 +13,7 @@
 
 #include "etcd_fixture.h"
 
-enum { STORES = 2, WRITERS = 4, KEYS = 5, ROUNDS = 2, MAX_WRITES = 40000, VALUE = 300 };
+enum { STORES = 2, WRITERS = 4, KEYS = 5, ROUNDS = 1, MAX_WRITES = 40000, VALUE = 300 };
 
 struct record {
     int key;

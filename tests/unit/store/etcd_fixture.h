@@ -97,6 +97,10 @@ static inline void etcd_member_start(struct etcd_cluster *c, size_t i)
                           buf_z(&all),
                           "--log-level",
                           "warn",
+                          "--heartbeat-interval",
+                          c->count == 1 ? "10" : "100",
+                          "--election-timeout", /* one alone need not wait for others */
+                          c->count == 1 ? "100" : "1000",
                           c->sync ? "--pre-vote" : "--unsafe-no-fsync",
                           c->tls ? "--client-cert-auth" : NULL,
                           "--cert-file",

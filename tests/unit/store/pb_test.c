@@ -90,3 +90,19 @@ TEST(a_value_of_another_program_is_taken_as_it_is)
                          "four");
     CHECK_INT(etcd_get_value(bad, &got).n, bad.n);
 }
+
+TEST(etcd_that_tells_progress_too_early_is_known)
+{
+    static const struct {
+        const char *version;
+        bool tells;
+    } cases[] = {{"3.4.23", false}, {"3.4.25", true}, {"3.5.7", false}, {"3.5.8", true},
+                 {"3.5.16", true},  {"3.6.0", true},  {"4.0.0", true},  {"3.3.99", false},
+                 {"3.5", false},    {"", false}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf b = {0};
+        pb_bytes(&b, 2, str_of(cases[i].version));
+        CHECK_INT(etcd_tells_progress(buf_str(&b)), cases[i].tells);
+        buf_done(&b);
+    }
+}
