@@ -212,6 +212,7 @@ struct selection {
     struct selector labels, fields;
     bool any;        /* no selector at all */
     struct str name; /* metadata.name=x among the fields: only this one; empty: all */
+    bool plain;      /* each field is the string at its path, and empty where there is none */
 };
 int selection_parse(struct call *c, struct selection *ret, struct err *err);
 bool selection_match(const struct selection *s, const struct kind *k, struct str key,

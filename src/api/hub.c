@@ -14,7 +14,7 @@ struct hub {
     struct api_loop *at;
     struct store_sub *sub;
     int64_t revision;
-    struct map buckets; /* by kind prefix */
+    struct map buckets; /* by scope: a kind's prefix, or a namespace's behind it */
     struct loop_timer tick;
 
     pthread_mutex_t lock; /* below: shared with the committer and hub_drain */
@@ -30,24 +30,44 @@ int64_t hub_revision(const struct hub *h)
 
 void hub_add(struct hub *h, struct watcher *w)
 {
-    struct str prefix = w->call->kind->prefix;
-    struct hub_bucket *bucket = map_get(&h->buckets, prefix);
+    struct hub_bucket *bucket = map_get(&h->buckets, w->scope);
     if (!bucket) {
         bucket = NEW(struct hub_bucket);
         list_init(&bucket->watchers);
-        map_set(&h->buckets, prefix, bucket);
+        map_set(&h->buckets, w->scope, bucket);
     }
     list_add_tail(&bucket->watchers, &w->link);
 }
 
-/* "/registry/group/resource/": up to the fourth slash. */
-static struct str kind_prefix(struct str key)
+/* "/registry/group/resource/" is up to the fourth slash, a namespace's part of it up to the fifth;
+ * empty: there are less. */
+static struct str scope_of(struct str key, size_t slashes)
 {
-    size_t slashes = 0;
     for (size_t i = 0; i < key.n; i++)
-        if (key.p[i] == '/' && ++slashes == 4)
+        if (key.p[i] == '/' && --slashes == 0)
             return str_head(key, i + 1);
-    return key;
+    return (struct str){0};
+}
+
+static void offer(struct hub *h, struct str scope, struct store_event *e)
+{
+    struct hub_bucket *bucket = scope.n ? map_get(&h->buckets, scope) : NULL;
+    if (bucket)
+        LIST_FOR (&bucket->watchers, it)
+            watcher_offer(CONTAINER_OF(it, struct watcher, link), e);
+}
+
+/* Namespaces come and go. */
+static void drop_empty(struct hub *h)
+{
+    for (struct map_entry *e = NULL; (e = map_next(&h->buckets, e));) {
+        struct hub_bucket *bucket = e->value;
+        if (!list_empty(&bucket->watchers))
+            continue;
+        map_del(&h->buckets, map_key(e));
+        free(bucket);
+        e = NULL; /* the map has changed */
+    }
 }
 
 static bool is_same_at(const struct store_event *e, const char *path)
@@ -67,21 +87,22 @@ static void end_custom(struct hub *h, const struct store_event *e)
     if (!str_cut(str_from(e->key, strlen(CRD_PREFIX)), '.', &plural, &group))
         return;
     int n = snprintf(room, sizeof(room), "/registry/%.*s/%.*s/", STR_ARG(group), STR_ARG(plural));
-    struct hub_bucket *bucket =
-        n < KIND_KEY ? map_get(&h->buckets, (struct str){room, (size_t)n}) : NULL;
-    if (bucket)
-        LIST_FOR (&bucket->watchers, it)
-            watcher_end(CONTAINER_OF(it, struct watcher, link));
+    if (n >= KIND_KEY)
+        return;
+    for (struct map_entry *entry = NULL; (entry = map_next(&h->buckets, entry));) {
+        struct hub_bucket *bucket = entry->value;
+        if (str_starts(map_key(entry), (struct str){room, (size_t)n}))
+            LIST_FOR (&bucket->watchers, it)
+                watcher_end(CONTAINER_OF(it, struct watcher, link));
+    }
 }
 
 static void deliver(struct hub *h, struct store_batch *b)
 {
     for (size_t i = 0; i < b->count; i++) {
         struct store_event *e = &b->events[i];
-        struct hub_bucket *bucket = map_get(&h->buckets, kind_prefix(e->key));
-        if (bucket)
-            LIST_FOR (&bucket->watchers, it)
-                watcher_offer(CONTAINER_OF(it, struct watcher, link), e);
+        offer(h, scope_of(e->key, 4), e);
+        offer(h, scope_of(e->key, 5), e);
         if (str_starts(e->key, STR(CRD_PREFIX)))
             end_custom(h, e);
         if (e->revision > h->revision)
@@ -165,6 +186,7 @@ static void on_tick(struct loop_timer *t)
 {
     struct hub *h = CONTAINER_OF(t, struct hub, tick);
     each_watcher(h, bookmark_one);
+    drop_empty(h);
     loop_timer_set(h->at->loop, t, TICK_MS, on_tick);
 }
 

@@ -22,7 +22,7 @@ struct watcher {
     struct loop_timer timeout;
 };
 
-struct hub_bucket { /* the watchers of one kind */
+struct hub_bucket { /* the watchers of one scope */
     struct list watchers;
 };
 

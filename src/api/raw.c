@@ -81,27 +81,31 @@ bool raw_next(struct str object, size_t *at, struct str *ret_key, struct str *re
     return true;
 }
 
-struct str raw_member(struct str object, const char *key)
+static struct str member(struct str object, struct str want)
 {
-    struct str name, raw, want = str_of(key);
+    struct str name, raw;
     for (size_t at = 0; raw_next(object, &at, &name, &raw);)
         if (str_eq(name, want))
             return raw;
     return (struct str){0};
 }
 
+struct str raw_member(struct str object, const char *key)
+{
+    return member(object, str_of(key));
+}
+
+struct str raw_at(struct str object, struct str dotted)
+{
+    struct str field;
+    while (object.p && str_next(&dotted, '.', &field))
+        object = member(object, field);
+    return object;
+}
+
 struct str raw_path(struct str object, const char *dotted)
 {
-    struct str rest = str_of(dotted), field;
-    char key[128];
-    while (object.p && str_next(&rest, '.', &field)) {
-        if (field.n >= sizeof(key))
-            return (struct str){0};
-        memcpy(key, field.p, field.n);
-        key[field.n] = '\0';
-        object = raw_member(object, key);
-    }
-    return object;
+    return raw_at(object, str_of(dotted));
 }
 
 struct str raw_text(struct str raw)

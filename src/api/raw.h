@@ -12,6 +12,7 @@ struct str raw_member(struct str object, const char *key);
 
 /* Down a dotted path ("metadata.labels"). */
 struct str raw_path(struct str object, const char *dotted);
+struct str raw_at(struct str object, struct str dotted);
 
 /* The content of a raw string; p is NULL when raw is no string or has escapes (then a parser has to
  * look). */

@@ -13,9 +13,31 @@ static bool known_field(const struct kind *k, struct str field)
     return false;
 }
 
+/* Whether a field is what lies at the path of its name, as it is for most of them: asked by an
+ * object that has nothing else. */
+static bool is_plain(const struct kind *k, struct str field)
+{
+    struct doc d;
+    struct str part, rest = field;
+    if (str_starts(field, STR("metadata.name")))
+        return true;
+    if (!k->s->field || k->s->view)
+        return false;
+    doc_init(&d);
+    val *none = val_new_obj(&d), *some = val_new_obj(&d), *at = some;
+    while (str_next(&rest, '.', &part)) {
+        val *below = rest.n ? val_new_obj(&d) : val_new_str(&d, field);
+        val_set_str(&d, at, part, below);
+        at = below;
+    }
+    bool plain = !k->s->field(none, field).n && str_eq(k->s->field(some, field), field);
+    doc_done(&d);
+    return plain;
+}
+
 int selection_parse(struct call *c, struct selection *ret, struct err *err)
 {
-    struct selection s = {0};
+    struct selection s = {.plain = true};
     const struct url_query *q = &c->route.query;
     struct err inner;
     if (selector_parse_labels(&c->arena, url_query_get(q, "labelSelector"), &s.labels, &inner) != 0)
@@ -32,6 +54,7 @@ int selection_parse(struct call *c, struct selection *ret, struct err *err)
                                    STR_ARG(r->key))
                          : err_bad(err, "field label not supported: %.*s", STR_ARG(r->key));
         }
+        s.plain = s.plain && is_plain(c->kind, r->key);
         if (str_is(r->key, "metadata.name") && r->op == SELECT_EQUALS)
             s.name = r->values[0];
     }
@@ -41,6 +64,19 @@ int selection_parse(struct call *c, struct selection *ret, struct err *err)
 }
 
 /* --- matching --- */
+static bool raw_label(void *arg, struct str key, struct str *ret_value)
+{
+    const struct str *labels = arg;
+    struct str name, raw;
+    for (size_t at = 0; raw_next(*labels, &at, &name, &raw);)
+        if (str_eq(name, key)) {
+            *ret_value = raw_text(raw);
+            return true;
+        }
+    return false;
+}
+
+/* Labels have no characters that JSON escapes, but for those of objects from before validation. */
 static bool labels_match(const struct selector *labels, struct str json)
 {
     if (!labels->count)
@@ -48,6 +84,8 @@ static bool labels_match(const struct selector *labels, struct str json)
     struct str raw = raw_path(json, "metadata.labels");
     if (!raw.p)
         return selector_match_labels(labels, NULL);
+    if (!memchr(raw.p, '\\', raw.n))
+        return selector_match_with(labels, raw_label, &raw);
     struct doc d;
     struct err ignored;
     val *v;
@@ -61,15 +99,26 @@ struct field_source {
     const struct kind *k;
     struct str ns, name;
     const val *obj;
+    struct str json; /* instead of obj */
+    bool unclear;    /* by the JSON alone */
 };
+
+static struct str raw_field(struct field_source *f, struct str field)
+{
+    struct str raw = raw_at(f->json, field), text = raw_text(raw);
+    f->unclear |= raw.p && !text.p;
+    return text;
+}
 
 static struct str field_value(void *arg, struct str field)
 {
-    const struct field_source *f = arg;
+    struct field_source *f = arg;
     if (str_is(field, "metadata.name"))
         return f->name;
     if (str_is(field, "metadata.namespace"))
         return f->ns;
+    if (f->json.p)
+        return raw_field(f, field);
     return f->obj && f->k->s->field ? f->k->s->field(f->obj, field) : (struct str){0};
 }
 
@@ -85,15 +134,10 @@ static bool needs_object(const struct selector *fields)
  * nothing has to be parsed to know it. */
 static bool surely_differs(const struct selector *fields, struct str json)
 {
-    char path[128];
     for (size_t i = 0; i < fields->count; i++) {
         const struct requirement *r = &fields->requirements[i];
-        if (r->op != SELECT_EQUALS || r->key.n >= sizeof(path))
-            continue;
-        memcpy(path, r->key.p, r->key.n);
-        path[r->key.n] = '\0';
-        struct str text = raw_text(raw_path(json, path));
-        if (text.p && !str_eq(text, r->values[0]))
+        struct str text = raw_text(raw_at(json, r->key));
+        if (r->op == SELECT_EQUALS && text.p && !str_eq(text, r->values[0]))
             return true;
     }
     return false;
@@ -110,8 +154,15 @@ static bool fields_match(const struct selection *s, const struct kind *k, struct
         return true;
     if (!needs_object(&s->fields))
         return selector_match_fields(&s->fields, field_value, &source);
-    if (surely_differs(&s->fields, json))
+    if (s->plain) {
+        source.json = json;
+        bool match = selector_match_fields(&s->fields, field_value, &source);
+        if (!source.unclear)
+            return match;
+        source.json = (struct str){0};
+    } else if (surely_differs(&s->fields, json)) {
         return false;
+    }
     struct doc d;
     struct err ignored;
     val *v;

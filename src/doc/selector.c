@@ -12,10 +12,8 @@ static bool holds(const struct requirement *r, struct str value)
     return false;
 }
 
-static bool match_one(const struct requirement *r, const val *labels)
+static bool match_one(const struct requirement *r, bool found, struct str value)
 {
-    val *found = val_get_str(labels, r->key);
-    struct str value = val_str(found);
     int64_t have, limit;
     switch (r->op) {
     case SELECT_EQUALS:
@@ -38,12 +36,27 @@ static bool match_one(const struct requirement *r, const val *labels)
     return false;
 }
 
+bool selector_match_with(const struct selector *s, selector_label_fn *label, void *arg)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct str value = {0};
+        bool found = label(arg, s->requirements[i].key, &value);
+        if (!match_one(&s->requirements[i], found, value))
+            return false;
+    }
+    return !s->nothing;
+}
+
+static bool label_of(void *labels, struct str key, struct str *ret_value)
+{
+    val *found = val_get_str(labels, key);
+    *ret_value = val_str(found);
+    return found;
+}
+
 bool selector_match_labels(const struct selector *s, const val *labels)
 {
-    for (size_t i = 0; i < s->count; i++)
-        if (!match_one(&s->requirements[i], labels))
-            return false;
-    return !s->nothing;
+    return selector_match_with(s, label_of, (void *)labels);
 }
 
 bool selector_match_fields(const struct selector *s, selector_field_fn *field, void *arg)
@@ -490,8 +503,8 @@ static int from_expression(struct arena *a, const val *e, struct selector *s, st
     r->key = arena_dup(a, VAL_STR(e, "key"));
     if (!object_op(name, &r->op))
         return err_bad(err, "\"%.*s\" is not a valid label selector operator", STR_ARG(name));
-    VAL_FOR(values, value)
-    add_value(a, r, val_str(value));
+    VAL_FOR (values, value)
+        add_value(a, r, val_str(value));
     settle_values(r);
     bool set = r->op == SELECT_IN || r->op == SELECT_NOT_IN;
     if (set && r->value_count == 0)
@@ -510,8 +523,7 @@ int selector_from_object(struct arena *a, const val *label_selector, struct sele
 {
     struct selector s = {.nothing = val_is_null(label_selector)};
     val *labels = val_get(label_selector, "matchLabels");
-    VAL_EACH(labels, key, member)
-    {
+    VAL_EACH (labels, key, member) {
         struct requirement *r = add_requirement(a, &s);
         r->key = arena_dup(a, val_str(key));
         r->op = SELECT_EQUALS;
@@ -520,9 +532,9 @@ int selector_from_object(struct arena *a, const val *label_selector, struct sele
             return -1;
     }
     val *expressions = val_get(label_selector, "matchExpressions");
-    VAL_FOR(expressions, e)
-    if (from_expression(a, e, &s, err) != 0)
-        return -1;
+    VAL_FOR (expressions, e)
+        if (from_expression(a, e, &s, err) != 0)
+            return -1;
     sort(&s);
     *ret = s;
     return 0;

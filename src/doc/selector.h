@@ -43,6 +43,10 @@ int selector_from_object(struct arena *a, const val *label_selector, struct sele
 bool selector_match_labels(const struct selector *s,
                            const val *labels); /* labels: object of strings, or NULL */
 
+/* The same over labels in another form; the callback says whether there is one. */
+typedef bool selector_label_fn(void *arg, struct str key, struct str *ret_value);
+bool selector_match_with(const struct selector *s, selector_label_fn *label, void *arg);
+
 /* Field selectors ask for the value of a path; the callback gives it ("" when absent). */
 typedef struct str selector_field_fn(void *arg, struct str field);
 bool selector_match_fields(const struct selector *s, selector_field_fn *field, void *arg);

@@ -113,6 +113,29 @@ TEST(state_then_changes)
     server_stop(&s);
 }
 
+TEST(a_namespace_and_all_of_them)
+{
+    struct server s;
+    struct stream all, one, other;
+    server_start(&s);
+    stream_open_path(&all, &s, "/api/v1/configmaps", "watch=1&labelSelector=!kind");
+    stream_open(&one, &s, "watch=1");
+    stream_open_path(&other, &s, "/api/v1/namespaces/defaul/configmaps", "watch=1");
+    put(&s, "here", "{}");
+    CHECK(stream_sees(&all, "\"name\":\"here\""));
+    CHECK(stream_sees(&one, "\"name\":\"here\""));
+    stream_close(&one);
+    stream_open(&one, &s, "watch=1&resourceVersion=0");
+    put(&s, "later", "{}");
+    CHECK(stream_sees(&one, "\"name\":\"later\""));
+    CHECK(stream_sees(&all, "\"name\":\"later\""));
+    CHECK_INT((int64_t)other.got.n, 0);
+    stream_close(&all);
+    stream_close(&one);
+    stream_close(&other);
+    server_stop(&s);
+}
+
 TEST(a_selector_makes_objects_appear_and_vanish)
 {
     struct server s;
