@@ -188,7 +188,7 @@ int group_commit(struct group *g, struct store_batch **ret)
         group_abort(g);
         return rc;
     }
-    resident_note(s);
+    resident_note(s, true);
     *ret = event_list_batch(&g->events);
     event_list_done(&g->events);
     s->state = g->state;

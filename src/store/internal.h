@@ -116,7 +116,7 @@ struct store_write *store_queue_take(struct store *s, int64_t timeout_ms, bool *
  * the faults of one walk cost more than the walk. */
 void resident_init(struct store *s);
 void resident_done(struct store *s);
-void resident_note(struct store *s); /* now and then, by whoever looks; any thread */
+void resident_note(struct store *s, bool writes); /* now and then, by whoever looks; any thread */
 
 /* --- upgrade.c --- */
 /* Makes a folder of format 1 one of today's. An LMDB code. */

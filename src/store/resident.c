@@ -9,7 +9,7 @@
 
 enum {
     RESIDENT_BYTES = 16 << 20,
-    BUSY_BYTES = 32 << 20, /* while walks follow each other */
+    BUSY_BYTES = 96 << 20, /* while only reads follow each other */
     BUSY_MS = 1000,
     LOOK_EVERY = 64, /* notes */
 };
@@ -70,7 +70,7 @@ void resident_done(struct store *s)
         close(s->resident.statm);
 }
 
-void resident_note(struct store *s)
+void resident_note(struct store *s, bool writes)
 {
     struct resident *r = &s->resident;
     unsigned n = atomic_fetch_add_explicit(&r->notes, 1, memory_order_relaxed);
@@ -80,7 +80,7 @@ void resident_note(struct store *s)
     if (bytes < r->base + RESIDENT_BYTES)
         return;
     int64_t now = mono_ms(world_real()), last = atomic_load(&r->dropped_ms);
-    if (bytes < r->base + BUSY_BYTES && now - last < BUSY_MS)
+    if (!writes && bytes < r->base + BUSY_BYTES && now - last < BUSY_MS)
         return;
     atomic_store(&r->dropped_ms, now);
     madvise(r->map, r->n, MADV_DONTNEED);

@@ -82,7 +82,7 @@ static int snap_open(struct store *s, struct store_snap **ret, struct err *err)
     }
     snap->rev = state.revision;
     snap->compacted = state.compacted;
-    resident_note(s);
+    resident_note(s, false);
     *ret = snap;
     return 0;
 }
@@ -364,7 +364,7 @@ bool store_next(struct store_iter *it, struct store_kv *ret)
     ret->mod_rev = head.mod_rev;
     ret->revision_at = head.revision_at;
     kv_move(it, MDB_NEXT);
-    resident_note(it->snap->s);
+    resident_note(it->snap->s, false);
     return true;
 }
 

@@ -107,7 +107,8 @@ static void bench_init(struct bench *b, const char *kubeconfig, const char *pids
 
 static struct http_client *connect_one(struct bench *b)
 {
-    const struct http_client_config config = {.origin = b->k.server, .tls = b->tls};
+    const struct http_client_config config = {
+        .origin = b->k.server, .tls = b->tls, .connect_ms = 60000};
     struct http_client *c;
     struct err err;
     if (http_client_new(b->loop, &config, &c, &err))
@@ -313,6 +314,7 @@ struct watches {
 };
 
 static void phase_next(struct watches *w);
+static void open_watches(struct watches *w);
 
 static void on_open(void *arg, struct http_call *call, int status)
 {
@@ -322,6 +324,8 @@ static void on_open(void *arg, struct http_call *call, int status)
         fail("a watch was refused");
     if (++w->open == w->count)
         loop_stop(w->b.loop);
+    else if (w->open % STREAMS == 0)
+        open_watches(w);
 }
 
 static void on_event(void *arg, struct str bytes)
@@ -407,13 +411,12 @@ static void make_namespaces(struct watches *w)
     w->open = 0;
 }
 
+/* One connection's watches; those of the next follow when they stand. */
 static void open_watches(struct watches *w)
 {
-    struct http_client *c = NULL;
-    for (long i = 0; i < w->count; i++) {
+    struct http_client *c = connect_one(&w->b);
+    for (long i = w->open, end = i + STREAMS; i < end && i < w->count; i++) {
         char path[128];
-        if (i % STREAMS == 0)
-            c = connect_one(&w->b);
         snprintf(path, sizeof(path),
                  "/api/v1/namespaces/watch-%ld/configmaps?watch=1&labelSelector=group%%3D%ld",
                  w->same ? 0 : i % NAMESPACES, w->same ? 0 : i / NAMESPACES % LABELS);
