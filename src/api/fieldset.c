@@ -31,7 +31,9 @@ static struct fieldset_place member_place(struct fieldset_place p, struct str na
     if (p.schema->type == SCHEMA_MAP)
         return (struct fieldset_place){p.schema->items, NULL};
     const struct schema_field *f = schema_field(p.schema, name);
-    return f ? (struct fieldset_place){f->schema, f} : (struct fieldset_place){0};
+    if (f)
+        return (struct fieldset_place){f->schema, f};
+    return (struct fieldset_place){p.schema->items, NULL}; /* of an object that takes any member */
 }
 
 static struct fieldset_place item_place(struct fieldset_place p)

@@ -98,6 +98,8 @@ static struct schema *build_object(struct arena *a, const val *node, bool root, 
     s->type = SCHEMA_OBJECT;
     s->fields = fields;
     s->field_count = n;
+    if (VAL_BOOL(node, "x-kubernetes-preserve-unknown-fields"))
+        s->items = &anything;
     s->map = is(node, "x-kubernetes-map-type", "atomic") ? SCHEMA_MAP_ATOMIC : SCHEMA_MAP_GRANULAR;
     index_fields(a, s);
     return s;

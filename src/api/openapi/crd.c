@@ -52,21 +52,17 @@ static void put_kind(struct doc *d, val *node, const struct schema_kind *k, cons
 
 static void put_given(struct writer *w, struct doc *d, val *properties, const char *meta)
 {
-    static const struct {
-        const char *name, *description;
-    } texts[] = {
-        {"apiVersion", "The versioned schema that this object follows."},
-        {"kind", "The resource that this object is."},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+    static const char *const names[] = {"apiVersion", "kind"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         val *text = val_new_obj(d);
-        val_set_z(d, text, "description", texts[i].description);
+        val_set_z(d, text, "description", openapi_description(NULL, names[i]));
         val_set_z(d, text, "type", "string");
-        val_set(d, properties, texts[i].name, text);
+        val_set(d, properties, names[i], text);
     }
     val *metadata = reference(w, d, meta);
+    const char *text = openapi_description(meta, "metadata");
     if (w->v3)
-        val_set_z(d, metadata, "description", "What every object has: names, labels, owners.");
+        val_set_z(d, metadata, "description", text ? text : openapi_description(NULL, "metadata"));
     val_set(d, properties, "metadata", metadata);
 }
 

@@ -27,6 +27,11 @@ void openapi_ref(struct writer *w, const char *name);
 /* Streams (exec, attach, port-forward, proxy) are no documents; their kinds end in Options. */
 bool openapi_is_stream(const struct schema_subresource *sub);
 
+/* What `kubectl explain` and the conformance suite want to read of a field that every object has;
+ * NULL for others. of: the definition that has it (for a list's metadata, its own), NULL: any
+ * object. */
+const char *openapi_description(const char *of, const char *field);
+
 /* The two members of the definitions that a custom resource has: the kind and its list. */
 void openapi_custom_definitions(struct writer *w, const struct crd_version *version);
 

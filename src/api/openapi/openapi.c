@@ -238,15 +238,18 @@ static void write_lists(struct writer *w, const struct schema_field *f)
         json_pair(w, "x-kubernetes-map-type", "atomic");
 }
 
-static void write_field(struct writer *w, const struct schema_field *f)
+static void write_field(struct writer *w, const struct schema *of, const struct schema_field *f)
 {
     const struct schema *s = f->schema;
+    const char *text = openapi_description(of->name, f->name);
     json_key(w, f->name);
     if (s->name && !w->v3) {
         openapi_ref(w, s->name); /* nothing may stand beside a reference */
         return;
     }
     json_open(w, '{');
+    if (text)
+        json_pair(w, "description", text);
     if (s->name) {
         json_key(w, "allOf");
         json_open(w, '[');
@@ -303,7 +306,7 @@ static void write_definition(struct writer *w, const struct schema *s)
         json_key(w, "properties");
         json_open(w, '{');
         for (size_t i = 0; i < s->by_name_count; i++) {
-            write_field(w, s->by_name[i]);
+            write_field(w, s, s->by_name[i]);
             required = required || s->by_name[i]->required;
         }
         json_close(w, '}');
