@@ -2,7 +2,9 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "chart/package.h"
@@ -121,6 +123,19 @@ static struct chart_strs user_ids(struct chart_ctx *cx, rnp_key_handle_t key)
 }
 
 /* --- verifying --- */
+/* The library tells stderr, whatever it is asked to, of what becomes an error here. */
+static rnp_result_t execute_silently(rnp_op_verify_t op)
+{
+    CLEANUP(fd_closep) int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    CLEANUP(fd_closep) int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (kept >= 0 && nowhere >= 0)
+        dup2(nowhere, STDERR_FILENO);
+    rnp_result_t code = rnp()->op_verify_execute(op);
+    if (kept >= 0 && nowhere >= 0)
+        dup2(kept, STDERR_FILENO);
+    return code;
+}
+
 /* Who signed: the primary key of the one that did. */
 static int describe_signer(struct chart_ctx *cx, rnp_ffi_t ring,
                            rnp_op_verify_signature_t signature, struct verification *ret)
@@ -139,6 +154,27 @@ static int describe_signer(struct chart_ctx *cx, rnp_ffi_t ring,
     if (primary)
         rnp()->key_handle_destroy(primary);
     return 0;
+}
+
+/* Says why the first signature is wrong. */
+static int fail_signature(struct chart_ctx *cx, rnp_op_verify_t op, rnp_result_t why)
+{
+    rnp_op_verify_signature_t signature;
+    rnp_key_handle_t key = NULL;
+    char *alg = NULL;
+    if (why == RNP_ERROR_KEY_NOT_FOUND)
+        return chart_fail(cx, "openpgp: signature made by unknown entity");
+    if (why == RNP_ERROR_SIGNATURE_EXPIRED)
+        return chart_fail(cx, "openpgp: signature expired");
+    if (why != RNP_ERROR_SIGNATURE_INVALID ||
+        rnp()->op_verify_get_signature_at(op, 0, &signature) != RNP_SUCCESS ||
+        rnp()->op_verify_signature_get_key(signature, &key) != RNP_SUCCESS || !key)
+        return fail_rnp(cx, "invalid signature", why);
+    rnp()->key_get_alg(key, &alg);
+    rnp()->key_handle_destroy(key);
+    struct str name = own_text(cx, alg);
+    return chart_fail(cx, "openpgp: invalid signature: %.*s verification failure",
+                      STR_ARG(str_is(name, "EDDSA") ? STR("EdDSA") : name));
 }
 
 static int check_signature(struct chart_ctx *cx, rnp_ffi_t ring, rnp_op_verify_t op,
@@ -160,11 +196,7 @@ static int check_signature(struct chart_ctx *cx, rnp_ffi_t ring, rnp_op_verify_t
             return describe_signer(cx, ring, signature, ret);
         last = last == RNP_ERROR_KEY_NOT_FOUND ? status : last;
     }
-    if (last == RNP_ERROR_KEY_NOT_FOUND)
-        return chart_fail(cx, "openpgp: signature made by unknown entity");
-    if (last == RNP_ERROR_SIGNATURE_EXPIRED)
-        return chart_fail(cx, "openpgp: signature expired");
-    return fail_rnp(cx, "invalid signature", last);
+    return fail_signature(cx, op, last);
 }
 
 /* The signed text of a provenance file, once its signature is found right. */
@@ -183,7 +215,7 @@ static int verify_message(struct chart_ctx *cx, const char *keyring, struct str 
     rnp_result_t code = rnp()->op_verify_create(&op, ring, input, output);
     int status = code == RNP_SUCCESS ? 0 : fail_rnp(cx, "verify", code);
     if (status == 0)
-        status = check_signature(cx, ring, op, rnp()->op_verify_execute(op), ret);
+        status = check_signature(cx, ring, op, execute_silently(op), ret);
     if (status == 0 && rnp()->output_memory_get_buf(output, &bytes, &n, false) == RNP_SUCCESS)
         *ret_message = arena_dup(cx->arena, (struct str){(const char *)bytes, n});
     if (op)
@@ -284,6 +316,7 @@ static int find_key(struct chart_ctx *cx, rnp_ffi_t ring, const char *id, rnp_ke
     rnp()->identifier_iterator_destroy(it);
     if (vague && !whole) {
         rnp()->key_handle_destroy(*ret);
+        *ret = NULL;
         return chart_fail(cx, "more than one key contain the id \"%s\"", id);
     }
     return *ret ? 0 : chart_fail(cx, "private key not found");

@@ -23,6 +23,7 @@ int rnp_load(struct chart_ctx *cx);
     X(identifier_iterator_next)                                                                    \
     X(input_destroy)                                                                               \
     X(input_from_memory)                                                                           \
+    X(key_get_alg)                                                                                 \
     X(key_get_fprint)                                                                              \
     X(key_get_primary_fprint)                                                                      \
     X(key_get_uid_at)                                                                              \
