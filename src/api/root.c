@@ -34,7 +34,8 @@ static bool store_answers(struct api *api)
 {
     struct store_snap *snap;
     struct err ignored;
-    if (store_snap_begin(api->config.store, 0, &snap, &ignored) != 0)
+    if (!store_reachable(api->config.store) ||
+        store_snap_begin(api->config.store, 0, &snap, &ignored) != 0)
         return false;
     store_snap_end(snap);
     return true;

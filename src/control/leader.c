@@ -79,16 +79,17 @@ static int create(struct leader *l, struct doc *d, const char *name, struct err 
     return client_create(l->client, &RES_LEASES, lease_ns, lease, d, NULL, err);
 }
 
-/* Takes or renews. 0: it is ours, 1: another's; -1: the server did not say. */
-static int renew(struct leader *l, struct doc *d, size_t i, struct err *err)
+/* Takes or renews; only looks when it is not to be taken. 0: it is ours, 1: it is not, -1: the
+ * server did not say. */
+static int renew(struct leader *l, struct doc *d, size_t i, bool take, struct err *err)
 {
     const char *name = l->config.leases[i];
     val *lease;
     if (client_get(l->client, &RES_LEASES, lease_ns, name, d, &lease, err))
-        return err->code == 404 ? create(l, d, name, err) : -1;
+        return err->code != 404 ? -1 : take ? create(l, d, name, err) : 1;
     val *spec = val_ensure_obj(d, lease, "spec");
     bool ours = str_is(VAL_STR(spec, "holderIdentity"), l->config.identity);
-    if (!ours && !has_expired(l, &l->seen[i], spec))
+    if ((!ours && !has_expired(l, &l->seen[i], spec)) || !take)
         return 1;
     fill_spec(l, d, spec, l->config.identity);
     return client_update(l->client, &RES_LEASES, lease_ns, name, NULL, lease, d, NULL, err);
@@ -110,15 +111,17 @@ static void release(struct leader *l, const char *name)
 
 /* --- the renewer: asks the server, which may take its time --- */
 
+/* Those behind one that is another's are looked at, for they expire together. */
 static int round_of_all(struct leader *l)
 {
     int rc = 0;
     struct err err;
-    for (size_t i = 0; l->config.leases[i] && rc == 0; i++) {
+    for (size_t i = 0; l->config.leases[i] && rc >= 0; i++) {
         struct doc d;
         doc_init(&d);
-        rc = renew(l, &d, i, &err);
+        int one = renew(l, &d, i, rc == 0, &err);
         doc_done(&d);
+        rc = one ? one : rc;
         if (rc < 0)
             log_debug("control", "a lease was not renewed", "lease", l->config.leases[i], "error",
                       err.message);

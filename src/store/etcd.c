@@ -209,6 +209,7 @@ int etcd_new(struct store *s, struct etcd **ret, struct err *err)
     buf_printf(&fence, "%.*s.fence/%016llx", STR_ARG(name), (unsigned long long)e->writer);
     e->fence_key = buf_take(&fence);
     e->mark_key = mark_key(prefix);
+    atomic_init(&e->reachable, true);
     e->wake.fn = on_wake;
     e->barriers_end = &e->barriers;
     e->unread_end = &e->unread;

@@ -89,6 +89,7 @@ struct etcd {
     struct loop_timer redial;
     unsigned failures; /* in a row */
     int64_t up_since_ms, down_since_ms, heard_ms;
+    atomic_bool reachable;
 
     /* etcd_write.c */
     struct store_write *queued, **queued_end; /* not yet begun */

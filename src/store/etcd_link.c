@@ -8,7 +8,8 @@ enum {
     DIAL_MS = 2000,
     FIRST_PAUSE_MS = 50, /* after all members failed in a row, doubled each time … */
     LAST_PAUSE_MS = 2000,
-    STEADY_MS = 1000, /* a connection that stood so long was no failure */
+    STEADY_MS = 1000,      /* a connection that stood so long was no failure */
+    UNREACHABLE_MS = 2000, /* kube-apiserver's timeout of its health check */
     MAX_PEM = 1 << 20,
 };
 
@@ -271,6 +272,8 @@ void etcd_link_lost(struct etcd *e, const char *why)
 
 void etcd_link_tick(struct etcd *e)
 {
+    atomic_store(&e->reachable,
+                 e->link == LINK_UP || now_ms(e) - e->down_since_ms < UNREACHABLE_MS);
     if (e->link == LINK_UP && now_ms(e) - e->heard_ms > ETCD_SILENCE_MS)
         etcd_link_lost(e, "no word on the watch");
 }

@@ -376,6 +376,11 @@ bool store_is_shared(const struct store *s)
     return s->etcd != NULL;
 }
 
+bool store_reachable(struct store *s)
+{
+    return !s->etcd || atomic_load(&s->etcd->reachable);
+}
+
 static void waited_barrier_done(struct store_barrier *b)
 {
     wake(&CONTAINER_OF(b, struct waited_barrier, b)->ready);

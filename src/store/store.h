@@ -160,6 +160,9 @@ int store_barrier_wait(struct store *s, int64_t at_least, struct err *err);
  * told. */
 bool store_is_shared(const struct store *s);
 
+/* false: no member of the etcd cluster has answered for two seconds. Any thread. */
+bool store_reachable(struct store *s);
+
 /* --- watching --- */
 enum store_event_type { STORE_CREATED, STORE_MODIFIED, STORE_DELETED };
 

@@ -172,6 +172,9 @@ head -c 900000 /dev/zero | tr '\0' x >"$DIR/much"
 fill() { for ((n = 0; n < 20; n++)); do on full create configmap "much-$n" --from-file="$DIR/much" --request-timeout=20s || return; done; }
 refuse "a full etcd says so" "database space exceeded" fill
 check "what is there is read on" on full get configmap much-0 -o name
+kill -9 "$lonely"
+says_etcd() { on full get --raw /readyz 2>&1 | grep -qF -- '[-]etcd failed'; }
+check "without its etcd it is not ready" until_ok 15 says_etcd
 wait "${tries[@]}"
 expect "an etcd that is not there" "Connection refused" cat "$DIR/nobody.said"
 expect "an etcd of another authority" "failed to verify certificate" cat "$DIR/stranger.said"
