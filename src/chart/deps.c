@@ -155,8 +155,9 @@ static struct str member_text(struct arena *a, struct value map, const char *key
     return gofmt_text(a, v ? *v : VALUE_NIL);
 }
 
-static void import_one(struct chart_ctx *cx, const struct chart_dependency *d, struct value item,
-                       const struct vmap *values, struct vmap *into)
+/* *done is what Helm keeps of the item in the chart; false: it is none that imports. */
+static bool import_one(struct chart_ctx *cx, const struct chart_dependency *d, struct value item,
+                       const struct vmap *values, struct vmap *into, struct value *done)
 {
     struct str child, parent;
     if (values_is_table(item)) {
@@ -166,8 +167,11 @@ static void import_one(struct chart_ctx *cx, const struct chart_dependency *d, s
         child = arena_printf(cx->arena, "exports.%.*s", STR_ARG(value_text(item)));
         parent = STR(".");
     } else {
-        return;
+        return false;
     }
+    *done = value_map_new(cx->arena, &type_map_strings);
+    vmap_set(done->map, STR("child"), value_str(child));
+    vmap_set(done->map, STR("parent"), value_str(parent));
     struct str missing;
     struct str path = arena_printf(cx->arena, "%.*s.%.*s", STR_ARG(d->name), STR_ARG(child));
     struct vmap *table = values_table(values, path, &missing);
@@ -180,6 +184,23 @@ static void import_one(struct chart_ctx *cx, const struct chart_dependency *d, s
     else
         chart_warn(cx, "Warning: ImportValues missing table: \"%.*s\" is not a table",
                    STR_ARG(missing));
+    return true;
+}
+
+/* A chart that comes under two aliases imports once: what was imported is kept in a form that
+ * imports no more, and entries are shared by the copies. */
+static void import_all(struct chart_ctx *cx, struct chart_dependency *d, const struct vmap *values,
+                       struct vmap *into)
+{
+    struct value items = d->import_values;
+    if (!items.type || value_is_nil(items))
+        return;
+    struct value done = value_slice_new(cx->arena, &type_list, items.n);
+    size_t n = 0;
+    for (size_t k = 0; k < items.n; k++)
+        n += import_one(cx, d, items.items[k], values, into, &done.items[n]);
+    done.n = (uint32_t)n;
+    d->import_values = done;
 }
 
 static int import_values(struct chart_ctx *cx, struct chart *c)
@@ -193,11 +214,8 @@ static int import_values(struct chart_ctx *cx, struct chart *c)
     if (values_coalesce(cx, c, NULL, true, &merged) != 0)
         return -1;
     struct vmap *imported = vmap_new(cx->arena, 0);
-    for (size_t i = 0; i < c->meta.dependency_count; i++) {
-        const struct chart_dependency *d = c->meta.dependencies[i];
-        for (size_t k = 0; k < d->import_values.n && d->import_values.type; k++)
-            import_one(cx, d, d->import_values.items[k], merged, imported);
-    }
+    for (size_t i = 0; i < c->meta.dependency_count; i++)
+        import_all(cx, c->meta.dependencies[i], merged, imported);
     struct vmap *own = imported->n ? values_copy_map(cx->arena, merged) : merged;
     values_coalesce_tables(cx, own, imported, true);
     c->values = own;

@@ -18,8 +18,9 @@ struct walk {
     struct chart_ctx *cx;
     struct ignore_rules rules;
     struct chart_files *files;
-    size_t top;   /* length of the chart's own path and a slash */
-    size_t total; /* bytes read */
+    size_t top;        /* length of the chart's own path and a slash */
+    struct str bounds; /* where links may lead: see find_bounds */
+    size_t total;      /* bytes read */
     int depth;
 };
 
@@ -94,6 +95,24 @@ static int read_regular(struct walk *w, const char *path, const struct stat *st)
     return 0;
 }
 
+/* A chart must not bring what its author does not have: the links of a chart lead to files of its
+ * own folder, or of the working tree of Git that it lies in, whose charts share files. */
+static struct str find_bounds(struct arena *a, const char *top)
+{
+    struct str above = str_of(top);
+    while (above.n > 1) {
+        if (access(arena_printf(a, "%.*s/.git", STR_ARG(above)).p, F_OK) == 0)
+            return above;
+        above.n = (size_t)((const char *)memrchr(above.p, '/', above.n) - above.p);
+    }
+    return str_of(top);
+}
+
+static bool is_inside(struct str folder, struct str path)
+{
+    return str_starts(path, folder) && (path.n == folder.n || path.p[folder.n] == '/');
+}
+
 static int read_entry(struct walk *w, const char *path)
 {
     struct stat st;
@@ -111,6 +130,9 @@ static int read_entry(struct walk *w, const char *path)
                    path, resolved);
         if (stat(resolved, &st) != 0)
             return fail_os(w->cx, "lstat", resolved);
+        if (!is_inside(w->bounds, str_of(resolved)))
+            return chart_fail(w->cx, "symbolic link %s leads out of the chart, to %s", path,
+                              resolved);
     }
     if (ignore_path(&w->rules, str_of(path + w->top), S_ISDIR(st.st_mode)))
         return 0;
@@ -125,6 +147,7 @@ int chart_read_dir(struct chart_ctx *cx, const char *path, struct chart_files *r
     if (!realpath(path, top))
         return fail_os(cx, "stat", path);
     w.top = strlen(top) + 1;
+    w.bounds = find_bounds(cx->arena, top);
     struct err err;
     const char *ignore_file = arena_printf(cx->arena, "%s/.helmignore", top).p;
     if (access(ignore_file, F_OK) == 0 &&

@@ -117,6 +117,8 @@ static int files_glob(struct tmpl_exec *x, const struct value *args, size_t n, s
 {
     (void)n;
     struct arena *a = tmpl_arena(x);
+    if (tmpl_check_time(x) < 0)
+        return -1;
     const struct glob *g = glob_compile(a, value_text(args[1]));
     *ret = value_map_new(a, &type_files);
     for (size_t i = 0; i < vmap_len(args[0].map); i++) {

@@ -190,9 +190,20 @@ static int execute_all(struct chart_ctx *cx, struct tmpl_set *set, const struct 
     return status;
 }
 
-static int render_sources(struct chart_ctx *cx, const struct sources *sources,
-                          const struct render_options *o, struct rendered_list *ret)
+struct job {
+    struct chart_ctx *cx;
+    const struct sources *sources;
+    const struct render_options *options;
+    struct rendered_list *ret;
+    int status;
+};
+
+static void render_sources(void *arg)
 {
+    struct job *job = arg;
+    struct chart_ctx *cx = job->cx;
+    const struct sources *sources = job->sources;
+    const struct render_options *o = job->options;
     struct tmpl_set *set = tmpl_set_new("gotpl");
     func_library_add(set);
     tmpl_set_funcs(set, tmpl_helm_funcs);
@@ -207,9 +218,9 @@ static int render_sources(struct chart_ctx *cx, const struct sources *sources,
             status = fail_parse(cx, sources->items[i].name, error);
     }
     if (status == 0)
-        status = execute_all(cx, set, sources, o, ret);
+        status = execute_all(cx, set, sources, o, job->ret);
     tmpl_set_free(set);
-    return status;
+    job->status = status;
 }
 
 static struct value release_value(struct arena *a, const struct render_release *r)
@@ -244,5 +255,7 @@ int chart_render(struct chart_ctx *cx, const struct chart *c, struct vmap *value
     collect(&k, c, values);
     if (sources.n)
         qsort(sources.items, sources.n, sizeof(*sources.items), by_depth);
-    return render_sources(cx, &sources, o, ret);
+    struct job job = {cx, &sources, o, ret, 0};
+    tmpl_on_large_stack(render_sources, &job);
+    return job.status;
 }

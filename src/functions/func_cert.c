@@ -93,6 +93,8 @@ FN(gen_private_key)
         *ret = value_str(arena_printf(tmpl_arena(x), "Unknown type %.*s", STR_ARG(type)));
         return 0;
     }
+    if (tmpl_check_time(x) < 0)
+        return -1;
     EVP_PKEY *key = make_key(type);
     if (key == NULL) {
         *ret = value_str(STR("failed to generate private key: no key was made"));
@@ -358,6 +360,8 @@ static int make_certificate(struct tmpl_exec *x, const struct request *r, struct
 static int self_signed(struct tmpl_exec *x, struct request *r, struct str pem, struct value *ret)
 {
     struct str why = STR("no key was made");
+    if (tmpl_check_time(x) < 0)
+        return -1;
     r->key = pem.p ? parse_key(x, pem, &why) : rsa_key_new(2048);
     if (r->key == NULL)
         return tmpl_fail(x, "%s: %.*s", pem.p ? "parsing private key" : "error generating rsa key",
@@ -410,6 +414,8 @@ FN(gen_signed)
     struct str why, pem = n > 5 ? given_pem(args[5]) : (struct str){0};
     struct str cert = value_text(args[4].fields[0]), key = value_text(args[4].fields[1]);
     int status = -1;
+    if (tmpl_check_time(x) < 0)
+        return -1;
     r.key = pem.p ? parse_key(x, pem, &why) : rsa_key_new(2048);
     if (r.key == NULL)
         return tmpl_fail(x, "parsing private key: %.*s", STR_ARG(why));

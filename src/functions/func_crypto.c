@@ -39,6 +39,8 @@ static struct value bcrypt_of(struct tmpl_exec *x, struct str password)
 FN(bcrypt)
 {
     (void)n;
+    if (tmpl_check_time(x) < 0)
+        return -1;
     *ret = bcrypt_of(x, value_text(args[0]));
     return 0;
 }
@@ -47,6 +49,8 @@ FN(htpasswd)
 {
     struct str user = value_text(args[0]);
     (void)n;
+    if (tmpl_check_time(x) < 0)
+        return -1;
     if (str_find_char(user, ':') >= 0) {
         *ret = value_str(arena_printf(tmpl_arena(x), "invalid username: %.*s", STR_ARG(user)));
         return 0;
@@ -138,6 +142,8 @@ FN(derive_password)
     unsigned char seed[EVP_MAX_MD_SIZE];
     size_t kind = 0;
     (void)n;
+    if (tmpl_check_time(x) < 0)
+        return -1;
     while (kind < ARRAY_LEN(password_types) && !str_is(type, password_types[kind].type))
         kind++;
     if (kind == ARRAY_LEN(password_types)) {

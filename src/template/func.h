@@ -56,6 +56,8 @@ void *tmpl_user(struct tmpl_exec *x);
 /* Counts work that is not template steps (bytes made, elements visited) against the limits; -1 and
  * failed when there is nothing left. Functions that multiply (repeat, until, indent) ask first. */
 int tmpl_spend(struct tmpl_exec *x, size_t bytes);
+/* -1 and failed when the render has no time left. Functions that take milliseconds ask first. */
+int tmpl_check_time(struct tmpl_exec *x);
 /* A copy of text in the arena. */
 struct value tmpl_str(struct tmpl_exec *x, struct str text);
 

@@ -448,6 +448,8 @@ static void print_value(struct printer *p, struct value v, uint32_t verb, int de
         buf_puts(p->out, p->f.sharp_v ? "interface {}(nil)" : "<nil>");
         return;
     }
+    if (p->out->n > VALUE_MAX_BYTES / 4)
+        return; /* a list in a list, in a list …: whoever asked refuses so much */
     if (depth > VALUE_MAX_DEPTH) { /* a map that holds itself: Go dies of it */
         buf_puts(p->out, "…");
         return;

@@ -11,6 +11,7 @@ struct writer {
     struct buf *out;
     struct gojson_style style;
     struct err *err;
+    size_t nodes;
 };
 
 static int write_value(struct writer *w, struct value v, int depth);
@@ -180,6 +181,8 @@ static int write_value(struct writer *w, struct value v, int depth)
     if (depth > VALUE_MAX_DEPTH)
         return err_bad(w->err, "json: unsupported value: encountered a cycle via %s",
                        value_type_name(v));
+    if (++w->nodes > VALUE_MAX_NODES)
+        return err_bad(w->err, "json: unsupported value: more than %d values", VALUE_MAX_NODES);
     bool nil = k != KIND_STRUCT && value_is_nil(v);
     if (k == KIND_FUNC || k == KIND_COMPLEX128)
         return err_bad(w->err, "json: unsupported type: %s", value_type_name(v));
@@ -210,6 +213,6 @@ static int write_value(struct writer *w, struct value v, int depth)
 int gojson_write(struct arena *a, struct buf *b, struct value v, struct gojson_style style,
                  struct err *err)
 {
-    struct writer w = {a, b, style, err};
+    struct writer w = {a, b, style, err, 0};
     return write_value(&w, v, 0);
 }

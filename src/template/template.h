@@ -58,9 +58,9 @@ enum tmpl_missing {
 /* 0 stands for the default in brackets. */
 struct tmpl_limits {
     enum tmpl_missing missing;
-    size_t max_output; /* bytes of all output and text made by functions [256 MiB] */
+    size_t max_output; /* bytes of all output and text made by functions [128 MiB] */
     size_t max_steps;  /* nodes evaluated [200 million] */
-    int64_t max_ms;    /* wall clock from tmpl_exec_new [60,000] */
+    int64_t max_ms;    /* wall clock from tmpl_exec_new [20,000] */
     int max_depth; /* `template` inside `template` [100,000, Go's; the C stack may end it before] */
     int max_include; /* include of one name inside itself [1,000, Helm's] */
 };

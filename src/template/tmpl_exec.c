@@ -10,6 +10,7 @@ enum {
     STACK_RESERVE = 192 * 1024,   /* what functions and the last frames may use */
     TEMPLATE_RESERVE = 64 * 1024, /* {{template}} stops before other nodes, as its limit is Go's */
     STEPS_BETWEEN_CLOCKS = 4096,
+    BYTES_BETWEEN_CLOCKS = 64 * 1024,
     GO_MAX_DEPTH = 100000,
 };
 
@@ -47,9 +48,9 @@ struct tmpl_exec *tmpl_exec_new(struct tmpl_set *set, struct arena *a,
     if (limits)
         x->limits = *limits;
     struct tmpl_limits *l = &x->limits;
-    l->max_output = l->max_output ? l->max_output : (size_t)256 << 20;
+    l->max_output = l->max_output ? l->max_output : (size_t)128 << 20;
     l->max_steps = l->max_steps ? l->max_steps : 200000000;
-    l->max_ms = l->max_ms ? l->max_ms : 60000;
+    l->max_ms = l->max_ms ? l->max_ms : 20000;
     l->max_depth = l->max_depth ? l->max_depth : GO_MAX_DEPTH;
     l->max_include = l->max_include ? l->max_include : 1000;
     x->deadline_ms = now_ms() + l->max_ms;
@@ -112,8 +113,15 @@ int tmpl_spend(struct tmpl_exec *x, size_t bytes)
 {
     x->output += bytes;
     if (bytes <= x->limits.max_output && x->output <= x->limits.max_output)
-        return 0;
+        return bytes < BYTES_BETWEEN_CLOCKS ? 0 : tmpl_check_time(x);
     return tmpl_fail(x, "output exceeds the limit of %zu bytes", x->limits.max_output);
+}
+
+int tmpl_check_time(struct tmpl_exec *x)
+{
+    if (now_ms() <= x->deadline_ms)
+        return 0;
+    return tmpl_fail(x, "exceeded the time limit of %lld ms", (long long)x->limits.max_ms);
 }
 
 /* --- errors --- */

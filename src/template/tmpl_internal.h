@@ -145,7 +145,8 @@ bool tmpl_node_is_blank(const struct node *list);
 /* A number's spelling, or the message of what is wrong with it (in the arena). */
 int tmpl_number_parse(struct arena *a, struct str text, enum token_type type, struct number *ret,
                       struct str *ret_error);
-/* strconv.Unquote of a "…" or `…` literal; false: its syntax is wrong. */
+/* strconv.Unquote of a "…" or `…` literal, in the arena or a part of it; false: its syntax is
+ * wrong. */
 bool tmpl_literal_unquote(struct arena *a, struct str literal, struct str *ret);
 /* One character or escape of a literal that ends with `quote`; cuts it off *s. A \x or octal escape
  * is a byte, not a rune. */

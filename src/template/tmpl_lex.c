@@ -257,22 +257,22 @@ static bool at_terminator(struct lexer *l)
 static void lex_identifier(struct lexer *l)
 {
     static const struct {
-        const char *word;
+        struct str word;
         enum token_type type;
     } keywords[] = {
-        {"block", TOKEN_BLOCK},
-        {"break", TOKEN_BREAK},
-        {"continue", TOKEN_CONTINUE},
-        {"define", TOKEN_DEFINE},
-        {"else", TOKEN_ELSE},
-        {"end", TOKEN_END},
-        {"if", TOKEN_IF},
-        {"nil", TOKEN_NIL},
-        {"range", TOKEN_RANGE},
-        {"template", TOKEN_TEMPLATE},
-        {"with", TOKEN_WITH},
-        {"true", TOKEN_BOOL},
-        {"false", TOKEN_BOOL},
+        {STR_INIT("block"), TOKEN_BLOCK},
+        {STR_INIT("break"), TOKEN_BREAK},
+        {STR_INIT("continue"), TOKEN_CONTINUE},
+        {STR_INIT("define"), TOKEN_DEFINE},
+        {STR_INIT("else"), TOKEN_ELSE},
+        {STR_INIT("end"), TOKEN_END},
+        {STR_INIT("if"), TOKEN_IF},
+        {STR_INIT("nil"), TOKEN_NIL},
+        {STR_INIT("range"), TOKEN_RANGE},
+        {STR_INIT("template"), TOKEN_TEMPLATE},
+        {STR_INIT("with"), TOKEN_WITH},
+        {STR_INIT("true"), TOKEN_BOOL},
+        {STR_INIT("false"), TOKEN_BOOL},
     };
     int32_t r;
     while (is_alphanumeric(r = next_rune(l)))
@@ -285,7 +285,7 @@ static void lex_identifier(struct lexer *l)
     struct str word = pending(l);
     enum token_type type = TOKEN_IDENTIFIER;
     for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
-        if (str_is(word, keywords[i].word))
+        if (str_eq(word, keywords[i].word))
             type = keywords[i].type;
     if ((type == TOKEN_BREAK && !l->break_ok) || (type == TOKEN_CONTINUE && !l->continue_ok))
         type = TOKEN_IDENTIFIER;
@@ -363,6 +363,10 @@ static void lex_number(struct lexer *l)
 static void lex_quoted(struct lexer *l, int32_t quote, enum token_type type, const char *what)
 {
     for (;;) {
+        const char *p = l->input.p + l->pos, *end = l->input.p + l->input.n;
+        while (p < end && *p != quote && *p != '\\' && *p != '\n')
+            p++;
+        l->pos = (size_t)(p - l->input.p);
         int32_t r = next_rune(l);
         if (r == '\\' && quote != '`')
             r = next_rune(l) == '\n' || l->at_eof ? '\n' : ' ';

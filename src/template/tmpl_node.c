@@ -226,10 +226,25 @@ bool tmpl_literal_char(struct str *s, char quote, uint32_t *ret, bool *ret_is_by
     return true;
 }
 
+/* Does the inside of a literal stand for itself? */
+static bool is_plain(struct str inside, char quote)
+{
+    if (quote == '`')
+        return str_find_char(inside, '\r') < 0;
+    for (size_t i = 0; i < inside.n; i++)
+        if (inside.p[i] == '\\' || inside.p[i] == quote || (unsigned char)inside.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
 bool tmpl_literal_unquote(struct arena *a, struct str literal, struct str *ret)
 {
     char quote = literal.p[0];
     struct str inside = {literal.p + 1, literal.n - 2};
+    if (is_plain(inside, quote)) {
+        *ret = inside;
+        return true;
+    }
     struct buf b = {0};
     bool ok = true;
     if (quote == '`') {

@@ -127,20 +127,30 @@ bool value_truth(struct value v)
     return k == KIND_STRUCT || !value_is_nil(v);
 }
 
-static bool deep_equal(struct value a, struct value b, int depth);
+struct comparison {
+    int depth;
+    size_t *nodes; /* compared so far */
+};
 
-static bool equal_maps(struct vmap *a, struct vmap *b, int depth)
+static struct comparison deeper(struct comparison c)
+{
+    return (struct comparison){c.depth + 1, c.nodes};
+}
+
+static bool deep_equal(struct value a, struct value b, struct comparison c);
+
+static bool equal_maps(struct vmap *a, struct vmap *b, struct comparison c)
 {
     if ((a == NULL) != (b == NULL) || vmap_len(a) != vmap_len(b))
         return false;
     for (size_t i = 0; a != b && i < vmap_len(a); i++)
         if (!str_eq(a->entries[i].key, b->entries[i].key) ||
-            !deep_equal(a->entries[i].value, b->entries[i].value, depth + 1))
+            !deep_equal(a->entries[i].value, b->entries[i].value, deeper(c)))
             return false;
     return true;
 }
 
-static bool equal_structs(struct value a, struct value b, int depth)
+static bool equal_structs(struct value a, struct value b, struct comparison c)
 {
     const struct gotype *t = a.type->kind == KIND_PTR ? a.type->elem : a.type;
     if (a.fields == b.fields)
@@ -148,14 +158,14 @@ static bool equal_structs(struct value a, struct value b, int depth)
     if (a.fields == NULL || b.fields == NULL || t->fields == NULL)
         return false;
     for (size_t i = 0; t->fields[i].name; i++)
-        if (!deep_equal(a.fields[i], b.fields[i], depth + 1))
+        if (!deep_equal(a.fields[i], b.fields[i], deeper(c)))
             return false;
     return true;
 }
 
-static bool deep_equal(struct value a, struct value b, int depth)
+static bool deep_equal(struct value a, struct value b, struct comparison c)
 {
-    if (depth > VALUE_MAX_DEPTH)
+    if (c.depth > VALUE_MAX_DEPTH || ++*c.nodes > VALUE_MAX_NODES)
         return false;
     enum gokind k = value_kind(a);
     if (k == KIND_INVALID || k == KIND_INTERFACE)
@@ -168,14 +178,14 @@ static bool deep_equal(struct value a, struct value b, int depth)
         if (a.n != b.n || (a.items == NULL) != (b.items == NULL))
             return false;
         for (size_t i = 0; a.items != b.items && i < a.n; i++)
-            if (!deep_equal(a.items[i], b.items[i], depth + 1))
+            if (!deep_equal(a.items[i], b.items[i], deeper(c)))
                 return false;
         return true;
     }
     if (k == KIND_MAP)
-        return equal_maps(a.map, b.map, depth);
+        return equal_maps(a.map, b.map, c);
     if (k == KIND_STRUCT || k == KIND_PTR)
-        return equal_structs(a, b, depth);
+        return equal_structs(a, b, c);
     if (k == KIND_BOOL)
         return a.b == b.b;
     if (gokind_is_float(k))
@@ -189,7 +199,8 @@ static bool deep_equal(struct value a, struct value b, int depth)
 
 bool value_deep_equal(struct value a, struct value b)
 {
-    return deep_equal(a, b, 0);
+    size_t nodes = 0;
+    return deep_equal(a, b, (struct comparison){0, &nodes});
 }
 
 /* --- maps --- */

@@ -160,6 +160,7 @@ struct value value_zero(struct arena *a, const struct gotype *type); /* reflect.
 enum {
     VALUE_MAX_BYTES = 1 << 30, /* one string */
     VALUE_MAX_DEPTH = 1000,    /* walks over nested values stop there */
+    VALUE_MAX_NODES = 1 << 22, /* and so do those that a shared value leads to too often */
 };
 
 /* --- reading --- */

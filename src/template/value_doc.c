@@ -71,6 +71,7 @@ struct encoder {
     struct doc *doc;
     struct arena *arena;
     struct err *err;
+    size_t nodes;
 };
 
 static int encode(struct encoder *e, struct value v, int depth, val **ret);
@@ -174,6 +175,8 @@ static int encode(struct encoder *e, struct value v, int depth, val **ret)
     if (depth > VALUE_MAX_DEPTH)
         return err_bad(e->err, "json: unsupported value: encountered a cycle via %s",
                        value_type_name(v));
+    if (++e->nodes > VALUE_MAX_NODES)
+        return err_bad(e->err, "json: unsupported value: more than %d values", VALUE_MAX_NODES);
     if (k == KIND_INVALID || k == KIND_INTERFACE) {
         *ret = val_new_null(e->doc);
         return 0;
@@ -207,6 +210,6 @@ static int encode(struct encoder *e, struct value v, int depth, val **ret)
 
 int value_to_val(struct doc *d, struct arena *a, struct value v, val **ret, struct err *err)
 {
-    struct encoder e = {d, a, err};
+    struct encoder e = {d, a, err, 0};
     return encode(&e, v, 0, ret);
 }
