@@ -15,6 +15,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"create", {0}, helm_create, "create a new chart with the given name"},
     {"dependency", {"dep", "dependencies"}, helm_dependency, "manage a chart's dependencies"},
     {"diff", {0}, helm_diff, "what an upgrade or rollback would change, or two releases differ in"},
     {"drift", {0}, helm_drift, "where live objects differ from a release"},

@@ -80,6 +80,7 @@ const char *helm_namespace(struct chart_ctx *cx);
 
 /* --- where charts come from --- */
 struct chart_home helm_home(struct chart_ctx *cx);
+const char *helm_data_home(struct chart_ctx *cx); /* $HELM_DATA_HOME and its defaults */
 /* ~/.gnupg/pubring.gpg, or that of GNUPGHOME. */
 const char *helm_default_keyring(struct chart_ctx *cx);
 
@@ -197,6 +198,7 @@ int helm_put_release(struct chart_ctx *cx, const struct release *r, enum helm_fo
                      struct helm_shown shown, struct buf *out);
 
 /* --- the commands: what is printed goes to out --- */
+int helm_create(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_dependency(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_diff(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_drift(struct chart_ctx *cx, int argc, char **argv, struct buf *out);

@@ -48,6 +48,11 @@ struct chart_home helm_home(struct chart_ctx *cx)
     };
 }
 
+const char *helm_data_home(struct chart_ctx *cx)
+{
+    return base_folder(cx, "DATA", ".local/share");
+}
+
 const char *helm_default_keyring(struct chart_ctx *cx)
 {
     const char *gnupg = getenv("GNUPGHOME");
