@@ -90,7 +90,7 @@ static int get_history(struct chart_ctx *cx, const char *name, struct release_li
     if (status == 0 && !helm_is_release_name(str_of(name)))
         status = chart_fail(cx, "release name is invalid: %s", name);
     if (status == 0)
-        status = storage_history(records.storage, str_of(name), ret) == STORAGE_OK ? 0 : -1;
+        status = storage_heads(records.storage, str_of(name), false, ret) == STORAGE_OK ? 0 : -1;
     helm_records_close(&records);
     return status;
 }

@@ -65,6 +65,12 @@ static unsigned wanted_states(const struct options *o)
     return states ? states : 1u << RELEASE_DEPLOYED | 1u << RELEASE_FAILED;
 }
 
+/* Superseded revisions are never the newest: who asks for those alone wants them all. */
+static bool only_newest(const struct options *o)
+{
+    return wanted_states(o) != 1u << RELEASE_SUPERSEDED;
+}
+
 /* Keeps the releases of which `fits` is true. */
 static void keep(struct release_list *list, bool (*fits)(const struct release *r, void *arg),
                  void *arg)
@@ -180,7 +186,7 @@ static int choose(struct chart_ctx *cx, const struct options *o, struct release_
     if (list->n == 0)
         return 0;
     qsort(list->items, list->n, sizeof *list->items, by_release);
-    if (states != 1u << RELEASE_SUPERSEDED)
+    if (only_newest(o))
         keep_latest(list);
     keep(list, fits_states, &states);
     if (selector_parse_labels(cx->arena, str_of(o->selector), &selector, &err) != 0)
@@ -282,7 +288,8 @@ int helm_list(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     const char *namespace = o.all_namespaces ? "" : helm_namespace(cx);
     int status = helm_records_open(cx, namespace, 0, &records);
     if (status == 0)
-        status = storage_list(records.storage, STR(""), &list) == STORAGE_OK ? 0 : -1;
+        status =
+            storage_heads(records.storage, STR(""), only_newest(&o), &list) == STORAGE_OK ? 0 : -1;
     helm_records_close(&records);
     if (status != 0 || choose(cx, &o, &list) != 0)
         return -1;

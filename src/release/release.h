@@ -90,6 +90,9 @@ int release_read_json(struct chart_ctx *cx, struct str json, struct release **re
 enum { RELEASE_MAX_JSON = 64 * 1024 * 1024 };
 int release_encode(struct chart_ctx *cx, const struct release *r, struct buf *b);
 int release_decode(struct chart_ctx *cx, struct str text, struct release **ret);
+/* The same without what lists do not show: of the chart only the metadata, and no values, manifest
+ * and hooks. */
+int release_decode_head(struct chart_ctx *cx, struct str text, struct release **ret);
 
 /* Hooks of chart_render's output (manifests_sort) as release hooks; the bits of their policy
  * annotations are read here. */

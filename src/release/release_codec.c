@@ -2,7 +2,7 @@
  * there was compression is plain JSON. */
 #include <zlib.h>
 
-#include "release/release.h"
+#include "release/release_internal.h"
 #include "template/gobase.h"
 
 enum { GZIP = 16 + MAX_WBITS, PIECE = 64 * 1024 };
@@ -67,27 +67,39 @@ static int decompress_into(struct chart_ctx *cx, struct str packed, struct buf *
     return status;
 }
 
-static int decode_plain(struct chart_ctx *cx, struct str kept, struct release **ret)
+typedef int read_fn(struct chart_ctx *cx, struct str json, struct release **ret);
+
+static int decode_plain(struct chart_ctx *cx, struct str kept, read_fn *read, struct release **ret)
 {
     struct buf json = {0};
     if (kept.n <= 3 || !str_starts(kept, STR("\x1f\x8b\x08")))
-        return release_read_json(cx, kept, ret);
+        return read(cx, kept, ret);
     int status = decompress_into(cx, kept, &json);
     if (status == 0)
-        status = release_read_json(cx, buf_str(&json), ret);
+        status = read(cx, buf_str(&json), ret);
     buf_done(&json);
     return status;
 }
 
-int release_decode(struct chart_ctx *cx, struct str text, struct release **ret)
+static int decode(struct chart_ctx *cx, struct str text, read_fn *read, struct release **ret)
 {
     struct buf kept = {0};
     size_t at;
     if (text.n > RELEASE_MAX_JSON)
         return chart_fail(cx, "the release is larger than %d bytes", RELEASE_MAX_JSON);
     int status = gobase64_decode(&kept, text, &at) == 0
-                     ? decode_plain(cx, buf_str(&kept), ret)
+                     ? decode_plain(cx, buf_str(&kept), read, ret)
                      : chart_fail(cx, "illegal base64 data at input byte %zu", at);
     buf_done(&kept);
     return status;
+}
+
+int release_decode(struct chart_ctx *cx, struct str text, struct release **ret)
+{
+    return decode(cx, text, release_read_json, ret);
+}
+
+int release_decode_head(struct chart_ctx *cx, struct str text, struct release **ret)
+{
+    return decode(cx, text, release_read_head, ret);
 }

@@ -13,3 +13,5 @@ uint32_t hook_bit(const struct hook_names *names, struct str text); /* 0: it has
 uint32_t hook_bits(const struct hook_names *names, const struct chart_strs *texts);
 
 enum hook_phase hook_phase_of(struct str text);
+
+int release_read_head(struct chart_ctx *cx, struct str json, struct release **ret);

@@ -269,7 +269,27 @@ static int get_release(struct chart_ctx *cx, const val *v, struct release *r)
                : 0;
 }
 
-int release_read_json(struct chart_ctx *cx, struct str json, struct release **ret)
+static int get_head(struct chart_ctx *cx, const val *v, struct release *r)
+{
+    const val *chart = val_get(v, "chart");
+    if (!val_is_obj(v))
+        return chart_fail(cx, "json: cannot unmarshal %s into Go value of type release.Release",
+                          val_type_name(v));
+    if (val_is_obj(chart)) {
+        r->chart = ARENA_NEW(cx->arena, struct chart);
+        if (get_meta(cx, val_get(chart, "metadata"), r->chart) != 0)
+            return -1;
+    }
+    return get_text(cx, v, "Release.name", &r->name) != 0 ||
+                   get_info(cx, val_get(v, "info"), r) != 0 ||
+                   get_int(cx, v, "Release.version", &r->version) != 0 ||
+                   get_text(cx, v, "Release.namespace", &r->namespace) != 0
+               ? -1
+               : 0;
+}
+
+static int read_with(struct chart_ctx *cx, struct str json, struct release **ret,
+                     int (*get)(struct chart_ctx *cx, const val *v, struct release *r))
 {
     struct doc d;
     struct err err;
@@ -277,10 +297,20 @@ int release_read_json(struct chart_ctx *cx, struct str json, struct release **re
     struct release *r = ARENA_NEW(cx->arena, struct release);
     doc_init(&d);
     int status = doc_parse_json_max(&d, json, RELEASE_MAX_JSON, &root, &err) == 0
-                     ? get_release(cx, root, r)
+                     ? get(cx, root, r)
                      : chart_fail(cx, "%s", err.message);
     doc_done(&d);
     if (status == 0)
         *ret = r;
     return status;
+}
+
+int release_read_json(struct chart_ctx *cx, struct str json, struct release **ret)
+{
+    return read_with(cx, json, ret, get_release);
+}
+
+int release_read_head(struct chart_ctx *cx, struct str json, struct release **ret)
+{
+    return read_with(cx, json, ret, get_head);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "release/storage_internal.h"
 
 int storage_open(struct chart_ctx *cx, struct client *client, struct str driver,
@@ -138,8 +139,9 @@ int storage_get(struct storage *s, struct str name, int version, struct release 
 /* --- many --- */
 struct taken {
     struct storage *s;
+    int (*decode)(struct chart_ctx *cx, struct str text, struct release **ret);
     struct release_list list;
-    size_t cap, seen;
+    size_t cap, seen, unread;
 };
 
 /* What cannot be read is passed over, as Helm does. */
@@ -149,8 +151,10 @@ static int take_each(void *arg, const struct storage_record *record)
     struct arena *a = t->s->cx->arena;
     struct release *r;
     t->seen++;
-    if (release_decode(t->s->cx, record->text, &r) != 0)
+    if (t->decode(t->s->cx, record->text, &r) != 0) {
+        t->unread++;
         return 0;
+    }
     r->labels = user_labels(a, record->labels);
     if (t->list.n == t->cap) {
         t->cap = t->cap ? 2 * t->cap : 16;
@@ -170,23 +174,34 @@ static int by_version(const void *x, const void *y)
 }
 
 /* Releases with labels; none at all is STORAGE_NOT_FOUND. */
-static int query(struct storage *s, struct str selector, struct release_list *ret)
+static int query_with(struct taken *t, struct str selector, struct release_list *ret)
 {
-    struct taken t = {.s = s};
-    int code = s->driver->list(s, selector, "query", take_each, &t);
+    struct storage *s = t->s;
+    int code = s->driver->list(s, selector, "query", take_each, t);
     if (code != STORAGE_OK)
         return code;
-    if (t.seen == 0)
+    if (t->seen == 0)
         return storage_fail_not_found(s);
-    if (t.list.n)
-        qsort(t.list.items, t.list.n, sizeof(struct release *), by_version);
-    *ret = t.list;
+    if (t->list.n)
+        qsort(t->list.items, t->list.n, sizeof(struct release *), by_version);
+    *ret = t->list;
     return STORAGE_OK;
+}
+
+static int query(struct storage *s, struct str selector, struct release_list *ret)
+{
+    struct taken t = {.s = s, .decode = release_decode};
+    return query_with(&t, selector, ret);
+}
+
+static struct str name_selector(struct storage *s, struct str name)
+{
+    return arena_printf(s->cx->arena, "name=%.*s,owner=helm", STR_ARG(name));
 }
 
 int storage_history(struct storage *s, struct str name, struct release_list *ret)
 {
-    return query(s, arena_printf(s->cx->arena, "name=%.*s,owner=helm", STR_ARG(name)), ret);
+    return query(s, name_selector(s, name), ret);
 }
 
 int storage_last(struct storage *s, struct str name, struct release **ret)
@@ -219,10 +234,82 @@ int storage_deployed(struct storage *s, struct str name, struct release **ret)
 
 int storage_list(struct storage *s, struct str selector, struct release_list *ret)
 {
-    struct taken t = {.s = s};
+    struct taken t = {.s = s, .decode = release_decode};
     struct str all =
         arena_printf(s->cx->arena, "owner=helm%s%.*s", selector.n ? "," : "", STR_ARG(selector));
     int code = s->driver->list(s, all, "list", take_each, &t);
+    if (code == STORAGE_OK)
+        *ret = t.list;
+    return code;
+}
+
+/* --- for lists --- */
+/* Of each release the newest record, by the labels that records have. */
+struct newest {
+    struct arena *arena;
+    struct map records; /* "namespace/name" to struct kept */
+    bool unlabelled;    /* there is a record without those labels */
+};
+struct kept {
+    int64_t version;
+    struct vmap *labels;
+    struct buf key, text;
+};
+
+static int keep_newest(void *arg, const struct storage_record *record)
+{
+    struct newest *n = arg;
+    const struct value *name = vmap_get(record->labels, STR("name"));
+    const struct value *label = vmap_get(record->labels, STR("version"));
+    int64_t version;
+    if (!name || !label || !str_to_i64(value_text(*label), &version)) {
+        n->unlabelled = true;
+        return 0;
+    }
+    struct str release =
+        arena_printf(n->arena, "%.*s/%.*s", STR_ARG(record->namespace), STR_ARG(value_text(*name)));
+    struct kept *k = map_get(&n->records, release);
+    if (k && k->version >= version)
+        return 0;
+    if (!k) {
+        k = NEW(struct kept);
+        map_set(&n->records, release, k);
+    }
+    k->version = version;
+    k->labels = record->labels;
+    buf_clear(&k->key);
+    buf_put(&k->key, record->key);
+    buf_clear(&k->text);
+    buf_put(&k->text, record->text);
+    return 0;
+}
+
+/* Decodes what was kept; frees it. */
+static void take_kept(struct newest *n, struct taken *t)
+{
+    for (struct map_entry *e = NULL; (e = map_next(&n->records, e));) {
+        struct kept *k = e->value;
+        struct storage_record record = {
+            .key = buf_str(&k->key), .labels = k->labels, .text = buf_str(&k->text)};
+        take_each(t, &record);
+        buf_done(&k->key);
+        buf_done(&k->text);
+        free(k);
+    }
+    map_done(&n->records);
+}
+
+int storage_heads(struct storage *s, struct str name, bool newest, struct release_list *ret)
+{
+    struct taken t = {.s = s, .decode = release_decode_head};
+    struct newest n = {.arena = s->cx->arena};
+    if (name.n)
+        return query_with(&t, name_selector(s, name), ret);
+    int code = newest ? s->driver->list(s, STR("owner=helm"), "list", keep_newest, &n)
+                      : s->driver->list(s, STR("owner=helm"), "list", take_each, &t);
+    take_kept(&n, &t);
+    if (code == STORAGE_OK && newest && (n.unlabelled || t.unread))
+        return storage_heads(s, name, false, ret); /* an older one may have to stand in */
     if (code == STORAGE_OK)
         *ret = t.list;
     return code;

@@ -35,3 +35,6 @@ int storage_last(struct storage *s, struct str name, struct release **ret);
 int storage_deployed(struct storage *s, struct str name, struct release **ret);
 /* All revisions of all releases that the label selector lets through. */
 int storage_list(struct storage *s, struct str selector, struct release_list *ret);
+/* The same for lists: of every release (name "") or one, read by release_decode_head; newest: of
+ * each release the last revision alone, which spares reading the others. */
+int storage_heads(struct storage *s, struct str name, bool newest, struct release_list *ret);

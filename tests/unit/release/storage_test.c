@@ -66,6 +66,31 @@ TEST(a_history_is_sorted_and_knows_its_last_and_its_deployed_revision)
     arena_done(&a);
 }
 
+TEST(heads_are_what_lists_show)
+{
+    struct arena a = {0};
+    struct chart_ctx cx = {.arena = &a};
+    struct storage *s = open_memory(&cx, 0);
+    struct release_list list;
+    struct chart chart = {.has_meta = true, .meta.name = STR("c"), .values = vmap_new(&a, 0)};
+    for (int version = 9; version <= 11; version++) {
+        struct release r = make("web", version, RELEASE_FAILED);
+        r.chart = &chart;
+        r.manifest = STR("kind: Pod");
+        CHECK(storage_create(s, &r) == STORAGE_OK);
+    }
+    keep(s, "db", 1, RELEASE_DEPLOYED);
+    CHECK(storage_heads(s, STR(""), false, &list) == STORAGE_OK && list.n == 4);
+    CHECK(storage_heads(s, STR(""), true, &list) == STORAGE_OK && list.n == 2);
+    for (size_t i = 0; i < list.n; i++)
+        CHECK_INT(list.items[i]->version, str_is(list.items[i]->name, "web") ? 11 : 1);
+    CHECK(storage_heads(s, STR("web"), false, &list) == STORAGE_OK && list.n == 3);
+    CHECK_INT(list.items[2]->version, 11);
+    CHECK_STR(list.items[2]->chart->meta.name, "c");
+    CHECK(list.items[2]->manifest.n == 0 && !list.items[2]->chart->values);
+    arena_done(&a);
+}
+
 TEST(labels_of_the_user_are_kept_and_those_of_helm_are_not_shown)
 {
     struct arena a = {0};
@@ -137,6 +162,28 @@ TEST(lists_of_secrets_are_read_page_by_page)
     CHECK_STR(str_of(f.query[0]), "/api/v1/secrets?limit=100&labelSelector=owner%3Dhelm%2Ca%3Db");
     CHECK_STR(str_of(f.query[1]),
               "/api/v1/secrets?limit=100&labelSelector=owner%3Dhelm%2Ca%3Db&continue=t%2B1");
+    client_free(c);
+    arena_done(&a);
+}
+
+TEST(an_older_revision_stands_in_for_one_that_cannot_be_read)
+{
+    struct arena a = {0};
+    struct chart_ctx cx = {.arena = &a};
+    struct fake f;
+    struct client *c = fake_client(&f);
+    struct storage *s;
+    struct release_list list;
+    const char *page =
+        "{\"metadata\":{},\"items\":[{\"metadata\":{\"labels\":{\"name\":\"web\","
+        "\"version\":\"1\"}},\"data\":{\"release\":\"ZXlKdVlXMWxJam9pZDJWaUluMD0=\"}},"
+        "{\"metadata\":{\"labels\":{\"name\":\"web\",\"version\":\"2\"}},\"data\":{"
+        "\"release\":\"IQ==\"}}]}";
+    CHECK(storage_open(&cx, c, STR(""), STR("ns"), 0, &s) == 0);
+    fake_answer(&f, 200, page);
+    fake_answer(&f, 200, page);
+    CHECK(storage_heads(s, STR(""), true, &list) == STORAGE_OK && list.n == 1);
+    CHECK_STR(list.items[0]->name, "web");
     client_free(c);
     arena_done(&a);
 }
