@@ -8,6 +8,8 @@
 #include "api/core.h"
 #include "api/fieldset.h"
 
+#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration"
+
 /* Fields that belong to nobody. */
 static void strip_set(val *set)
 {
@@ -241,11 +243,25 @@ static int fail_conflicts(struct conflicts *n, struct err *err)
                    buf_z(&n->text));
 }
 
+/* kubectl moves an object from client-side to server-side apply without conflict with itself: what
+ * its last-applied annotation names is its own (managedfields/internal/lastappliedmanager.go). */
+static const val *last_applied_set(struct call *c, const val *live)
+{
+    struct str text = VAL_STR(live, "metadata", "annotations", LAST_APPLIED);
+    struct err ignored;
+    val *v;
+    if (!text.n || !str_is(c->options.field_manager, "kubectl") ||
+        doc_parse_json(&c->doc, text, &v, &ignored) != 0 || !val_is_obj(v))
+        return NULL;
+    return fieldset_of(&c->doc, top(c), v);
+}
+
 /* What the others own of it: theirs when it changes and nobody forces, else taken from them. */
 static int settle(struct call *c, val *entries, const val *mine, const val *set, const val *live,
                   const val *merged, struct err *err)
 {
     struct conflicts n = {.c = c};
+    const val *own = last_applied_set(c, live);
     c->details.causes = val_new_arr(&c->doc);
     VAL_FOR (entries, entry) {
         if (entry == mine)
@@ -255,13 +271,16 @@ static int settle(struct call *c, val *entries, const val *mine, const val *set,
         val *changed = common ? fieldset_changed(&c->doc, top(c), common, live, merged) : NULL;
         if (!changed)
             continue;
-        if (c->options.force) {
+        val *disputed = val_copy(&c->doc, changed);
+        if (own)
+            fieldset_subtract(disputed, own);
+        if (c->options.force || val_len(disputed) == 0) {
             fieldset_subtract(fields, changed);
             continue;
         }
         n.entry = entry;
         n.of_entry = 0;
-        fieldset_each(changed, note_conflict, &n);
+        fieldset_each(disputed, note_conflict, &n);
     }
     int rc = fail_conflicts(&n, err);
     buf_done(&n.text);

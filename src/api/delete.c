@@ -232,6 +232,8 @@ int delete_prepare(struct call *c, const struct store_kv *kv, val *old, const va
             due > now)
             due = now;
         set_deletion(c, old, due, 0);
+        if (s->held) /* a namespace has no grace, not even none */
+            val_del(val_get(old, "metadata"), "deletionGracePeriodSeconds");
     }
     if (!stays && grace == GRACE_NONE) {
         if (s->removed && s->removed(&c->ctx, before, err) != 0)
@@ -281,6 +283,19 @@ static enum call_next deleted(struct call *c)
     return reply_success(c, d);
 }
 
+/* What is answered of an object that went at once: what has grace tells that it had none. */
+static struct bytes *last_words(struct call *c, val *old, struct bytes *before)
+{
+    if (!c->kind->s->grace || VAL_STR(old, "metadata", "deletionTimestamp").n)
+        return bytes_ref(before);
+    struct buf b = {0};
+    set_deletion(c, old, wall_ns(c->api->world), 0);
+    val_write_json(old, &b);
+    struct bytes *said = bytes_new(buf_str(&b));
+    buf_done(&b);
+    return said;
+}
+
 static enum call_next delete_one(struct call *c, const val *options)
 {
     struct err err = {0};
@@ -301,7 +316,7 @@ static enum call_next delete_one(struct call *c, const val *options)
     if (rc == 0) {
         d->gone = c->ops[0].type == STORE_DELETE;
         if (d->gone && c->kind->s->return_deleted)
-            c->stored = bytes_ref(before);
+            c->stored = last_words(c, old, before);
     }
     enum call_next next;
     if (rc < 0)

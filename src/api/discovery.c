@@ -205,8 +205,8 @@ static void put_aggregated_group(struct buf *b, const struct discovery *d,
 {
     buf_puts(b, "{\"metadata\":{");
     if (*(*first)->group)
-        buf_printf(b, "\"name\":\"%s\",", (*first)->group);
-    buf_puts(b, "\"creationTimestamp\":null},\"versions\":[");
+        buf_printf(b, "\"name\":\"%s\"", (*first)->group);
+    buf_puts(b, "},\"versions\":[");
     size_t versions = 0;
     for (const struct schema_kind **v = first; *v; v++) {
         if (strcmp((*v)->group, (*first)->group) != 0 || !first_of_version(d, v))
@@ -279,10 +279,9 @@ static void make_resources(struct discovery *d, struct buf *b)
             continue;
         char name[512];
         snprintf(name, sizeof(name), "%s%s%s", (*v)->group, *(*v)->group ? "/" : "", (*v)->version);
-        buf_printf(b,
-                   "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s\","
-                   "\"resources\":[",
-                   name);
+        /* Upstream leaves apiVersion out of v1's list. */
+        buf_printf(b, "{\"kind\":\"APIResourceList\",%s\"groupVersion\":\"%s\",\"resources\":[",
+                   *(*v)->group ? "\"apiVersion\":\"v1\"," : "", name);
         size_t n = 0;
         for (const struct schema_kind **k = v; *k; k++) {
             if (!same_version(*k, *v))

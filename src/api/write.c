@@ -253,6 +253,20 @@ static bool is_emptied(const val *managed)
            val_len(val_at(managed, 0)) == 0;
 }
 
+/* What a client sends back, as it was or changed on purpose (kubectl moves from client-side to
+ * server-side apply so), counts when it makes sense. */
+static bool are_owners(const val *managed)
+{
+    VAL_FOR (managed, entry) {
+        struct str operation = VAL_STR(entry, "operation");
+        if (!(str_is(operation, "Apply") || str_is(operation, "Update")) ||
+            !VAL_STR(entry, "apiVersion").n || !str_is(VAL_STR(entry, "fieldsType"), "FieldsV1") ||
+            !val_is_obj(val_get(entry, "fieldsV1")))
+            return false;
+    }
+    return val_len(managed) > 0;
+}
+
 static void keep_metadata(struct call *c, val *obj, const val *old)
 {
     val *now = val_ensure_obj(&c->doc, obj, "metadata");
@@ -269,7 +283,7 @@ static void keep_metadata(struct call *c, val *obj, const val *old)
         keep(c, now, was, "deletionGracePeriodSeconds");
     if (is_emptied(val_get(now, "managedFields")))
         val_del(now, "managedFields");
-    else
+    else if (!are_owners(val_get(now, "managedFields")))
         keep(c, now, was, "managedFields");
     keep(c, now, was, "resourceVersion");
     val_del(now, "selfLink");
