@@ -9,6 +9,7 @@ enum {
     REQUEST_BUDGET = 10000000, /* celconfig.RuntimeCELCostBudget */
     RULE_BUDGET = 10000000,    /* estimated, one rule wherever it applies */
     SCHEMA_BUDGET = 100000000, /* all rules of a schema */
+    MOST_EXPENSIVE = 4,        /* rules are named when a schema is over budget */
 };
 
 /* --- compilation --- */
@@ -261,7 +262,23 @@ struct judge {
     val *causes;
     struct buf path;
     uint64_t total; /* cost of all rules so far */
+    struct expensive {
+        uint64_t cost;
+        struct str path;    /* in a */
+    } most[MOST_EXPENSIVE]; /* the dearest first */
 };
+
+static void note_cost(struct judge *j, const char *member, uint64_t cost)
+{
+    size_t at = MOST_EXPENSIVE;
+    while (at && cost > j->most[at - 1].cost)
+        at--;
+    j->total = cost > UINT64_MAX - j->total ? UINT64_MAX : j->total + cost;
+    if (at == MOST_EXPENSIVE)
+        return;
+    memmove(&j->most[at + 1], &j->most[at], (MOST_EXPENSIVE - 1 - at) * sizeof(j->most[0]));
+    j->most[at] = (struct expensive){cost, arena_printf(&j->a, "%s.%s", buf_z(&j->path), member)};
+}
 
 __attribute__((format(printf, 3, 4))) static void complain(struct judge *j, const char *member,
                                                            const char *format, ...)
@@ -316,7 +333,29 @@ static void judge_cost(struct judge *j, const struct cel_program *p, const struc
                          strcmp(member, "rule") == 0 ? "estimated rule cost"
                                                      : "estimated messageExpression cost",
                          cost, RULE_BUDGET);
-    j->total = cost > UINT64_MAX - j->total ? UINT64_MAX : j->total + cost;
+    note_cost(j, member, cost);
+}
+
+/* A rule as Go writes its struct. */
+static void put_rule(const val *rule, struct buf *b)
+{
+    static const struct {
+        const char *label, *member, *none;
+    } members[] = {{"Rule", "rule", "\"\""},
+                   {"Message", "message", "\"\""},
+                   {"MessageExpression", "messageExpression", "\"\""},
+                   {"Reason", "reason", "null"},
+                   {"FieldPath", "fieldPath", "\"\""},
+                   {"OptionalOldSelf", "optionalOldSelf", "null"}};
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        const val *v = val_get(rule, members[i].member);
+        buf_printf(b, "%s\"%s\":", i ? "," : "{", members[i].label);
+        if (v)
+            val_write_json(v, b);
+        else
+            buf_puts(b, members[i].none);
+    }
+    buf_putc(b, '}');
 }
 
 /* Compiles one expression: it must give the type that is wanted. */
@@ -327,7 +366,7 @@ static void judge_expression(struct judge *j, const struct cel_type *type, const
     struct buf issues = {0}, quoted = {0};
     struct cel_program *p =
         compile(&j->a, type, VAL_BOOL(rule, "optionalOldSelf"), text, false, &issues);
-    val_write_json(val_get(rule, member), &quoted);
+    put_rule(rule, &quoted);
     const struct cel_type *got = p ? cel_program_type(p) : NULL;
     if (!p)
         complain(j, member, "Invalid value: %s: compilation failed: %.*s", buf_z(&quoted),
@@ -395,16 +434,32 @@ static void judge_node(struct judge *j, const val *node, bool root, int depth, u
     }
 }
 
+static void complain_of_expensive(struct judge *j)
+{
+    struct str root = arena_dup(&j->a, buf_str(&j->path));
+    for (size_t i = 0; i < MOST_EXPENSIVE && j->most[i].path.p; i++) {
+        buf_clear(&j->path);
+        buf_put(&j->path, j->most[i].path);
+        complain(j, "",
+                 "Forbidden: contributed to estimated rule cost total exceeding cost limit for "
+                 "entire OpenAPIv3 schema");
+    }
+    buf_clear(&j->path);
+    buf_put(&j->path, root);
+}
+
 void crd_rules_validate(const val *openapi, struct str path, struct doc *d, val *causes)
 {
     struct judge j = {.d = d, .causes = causes};
     buf_put(&j.path, path);
     judge_node(&j, openapi, true, 0, 1);
-    if (j.total > SCHEMA_BUDGET)
+    if (j.total > SCHEMA_BUDGET) {
+        complain_of_expensive(&j);
         complain_of_cost(&j, "",
                          "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 "
                          "schema",
                          j.total, SCHEMA_BUDGET);
+    }
     buf_done(&j.path);
     arena_done(&j.a);
 }

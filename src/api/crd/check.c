@@ -194,22 +194,47 @@ static void check_deprecation(struct check *k, const val *version)
         check_invalid(k, "deprecationWarning", text, "must not be an empty string");
 }
 
-static void check_schema(struct check *k, const val *version, bool required)
+/* What every version says alike, upstream keeps once, above the versions, and its findings are
+ * named after that place. */
+struct shared {
+    bool schema, subresources, columns, fields;
+};
+
+static bool is_shared(const val *versions, const char *member)
+{
+    const val *first = val_get(val_at(versions, 0), member);
+    VAL_FOR (versions, version) {
+        const val *v = val_get(version, member);
+        if (first && v ? !val_eq(first, v) : first != v)
+            return false;
+    }
+    return true;
+}
+
+static void check_schema(struct check *k, const val *version, const char *at_member)
 {
     const val *openapi = VAL_PATH(version, "schema", "openAPIV3Schema");
-    size_t at = check_in(k, "schema.openAPIV3Schema");
-    size_t before = val_len(k->causes);
-    if (!val_is_obj(openapi) && required)
-        check_required(k, "", NULL);
-    if (val_is_obj(openapi)) {
-        crd_check_structural(k->d, openapi, buf_str(&k->path), k->causes);
-        if (val_len(k->causes) == before)
-            crd_rules_validate(openapi, buf_str(&k->path), k->d, k->causes);
-    }
+    if (!val_is_obj(openapi))
+        return;
+    size_t at = check_in(k, at_member), before = val_len(k->causes);
+    crd_check_structural(k->d, openapi, buf_str(&k->path), k->causes);
+    if (val_len(k->causes) == before)
+        crd_rules_validate(openapi, buf_str(&k->path), k->d, k->causes);
     check_out(k, at);
 }
 
-static void check_version(struct check *k, const val *version)
+static void check_columns(struct check *k, const val *columns)
+{
+    size_t i = 0;
+    VAL_FOR (columns, col) {
+        size_t at = check_in(k, "additionalPrinterColumns"), item = check_at(k, i++);
+        check_column(k, col);
+        check_out(k, item);
+        check_out(k, at);
+    }
+}
+
+static void check_version(struct check *k, const val *version, const struct shared *shared)
 {
     char room[NAME_TEXT];
     struct str name = VAL_STR(version, "name");
@@ -217,27 +242,43 @@ static void check_version(struct check *k, const val *version)
     if (why)
         check_invalid(k, "name", name, why);
     check_deprecation(k, version);
-    check_schema(k, version, true);
-    check_scale(k, VAL_PATH(version, "subresources", "scale"));
-    size_t i = 0;
-    VAL_FOR (val_get(version, "additionalPrinterColumns"), col) {
-        size_t at = check_in(k, "additionalPrinterColumns"), item = check_at(k, i++);
-        check_column(k, col);
-        check_out(k, item);
-        check_out(k, at);
-    }
-    check_selectable(k, VAL_PATH(version, "schema", "openAPIV3Schema"),
-                     val_get(version, "selectableFields"));
+    if (!val_is_obj(VAL_PATH(version, "schema", "openAPIV3Schema")))
+        check_required(k, "schema.openAPIV3Schema", NULL);
+    if (!shared->schema)
+        check_schema(k, version, "schema.openAPIV3Schema");
+    if (!shared->subresources)
+        check_scale(k, VAL_PATH(version, "subresources", "scale"));
+    if (!shared->columns)
+        check_columns(k, val_get(version, "additionalPrinterColumns"));
+    if (!shared->fields)
+        check_selectable(k, VAL_PATH(version, "schema", "openAPIV3Schema"),
+                         val_get(version, "selectableFields"));
+}
+
+static void check_shared(struct check *k, const val *first, const struct shared *shared)
+{
+    if (shared->schema)
+        check_schema(k, first, "validation.openAPIV3Schema");
+    if (shared->subresources)
+        check_scale(k, VAL_PATH(first, "subresources", "scale"));
+    if (shared->columns)
+        check_columns(k, val_get(first, "additionalPrinterColumns"));
+    if (shared->fields)
+        check_selectable(k, VAL_PATH(first, "schema", "openAPIV3Schema"),
+                         val_get(first, "selectableFields"));
 }
 
 static void check_versions(struct check *k, const val *versions)
 {
+    const struct shared shared = {
+        is_shared(versions, "schema"), is_shared(versions, "subresources"),
+        is_shared(versions, "additionalPrinterColumns"), is_shared(versions, "selectableFields")};
     val *seen = val_new_obj(k->d);
     size_t storing = 0, i = 0;
     bool unique = true;
     VAL_FOR (versions, version) {
         size_t at = check_in(k, "versions"), item = check_at(k, i++);
-        check_version(k, version);
+        check_version(k, version, &shared);
         check_out(k, item);
         check_out(k, at);
         struct str name = VAL_STR(version, "name");
@@ -245,6 +286,7 @@ static void check_versions(struct check *k, const val *versions)
         unique &= !val_get_str(seen, name);
         val_set_str(k->d, seen, name, val_new_bool(k->d, true));
     }
+    check_shared(k, val_at(versions, 0), &shared);
     if (!unique)
         check_invalid_val(k, "versions", versions, "must contain unique version names");
     if (storing != 1)
