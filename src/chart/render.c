@@ -211,6 +211,8 @@ static void render_sources(void *arg)
         tmpl_set_funcs(set, func_lint);
     if (o->lookup)
         tmpl_set_funcs(set, o->lookup);
+    if (o->enable_dns)
+        tmpl_set_funcs(set, func_dns);
     int status = 0;
     for (size_t i = 0; i < sources->n && status == 0; i++) {
         struct str error;

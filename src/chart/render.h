@@ -26,6 +26,7 @@ struct render_options {
     struct render_release release;
     struct capabilities capabilities;
     bool strict;               /* missing keys are errors */
+    bool enable_dns;           /* getHostByName asks */
     bool lint;                 /* `required` and `fail` let everything pass */
     const struct func *lookup; /* an array with `lookup`, or NULL: there is no cluster */
     void *user;                /* tmpl_user of functions */

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "chart/values.h"
@@ -21,14 +22,19 @@ struct helm_interrupt {
     const char *release;
 };
 
+static void endings(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGTERM);
+}
+
 static void *take_signals(void *arg)
 {
     struct helm_interrupt *in = arg;
     sigset_t set;
     int number;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
+    endings(&set);
     sigwait(&set, &number);
     atomic_store(&in->came, true);
     printf("Release %s has been cancelled.\n", in->release);
@@ -42,9 +48,7 @@ static struct helm_interrupt *interrupt_new(const char *release)
     struct helm_interrupt *in = NEW(struct helm_interrupt);
     sigset_t set;
     in->release = release;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
+    endings(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     if (pthread_create(&in->thread, NULL, take_signals, in) == 0)
         return in;
@@ -55,10 +59,13 @@ static struct helm_interrupt *interrupt_new(const char *release)
 
 static void interrupt_free(struct helm_interrupt *in)
 {
+    sigset_t set;
     if (!in)
         return;
     pthread_cancel(in->thread);
     pthread_join(in->thread, NULL);
+    endings(&set);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     free(in);
 }
 
@@ -72,10 +79,14 @@ static bool is_interrupted(void *arg)
 static void show(void *arg, struct str line)
 {
     struct helm_work *w = arg;
-    enum { WIDTH = 240 };
+    struct winsize size;
     if (line.n == 0 && !w->shown)
         return;
-    fprintf(stderr, "\r\033[K%.*s", STR_ARG(str_head(line, WIDTH)));
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+    line = str_head(line, known ? size.ws_col - 1u : 79); /* a second row could not be taken back */
+    while (line.n && (line.p[line.n] & 0xc0) == 0x80)
+        line.n--;
+    fprintf(stderr, "\r\033[K%.*s", STR_ARG(line));
     fflush(stderr);
     w->shown = line.n > 0;
 }

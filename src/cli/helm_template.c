@@ -14,7 +14,7 @@ struct options {
     struct chart_strs show_only, api_versions, post_args;
     const char *post_renderer, *dry_run, *namespace, *kube_version, *name_template, *output_dir;
     bool include_crds, is_upgrade, no_hooks, skip_tests, skip_schema, generate_name, release_name,
-        notes_of_subcharts, dependency_update, validate, no_validation, take_ownership;
+        notes_of_subcharts, dependency_update, validate, no_validation, take_ownership, enable_dns;
     struct action *cluster; /* NULL: nothing is asked of one */
 };
 
@@ -30,7 +30,7 @@ static int read_options(struct chart_ctx *cx, int argc, char **argv, struct opti
         {"description", 0, HELM_TEXT, NULL, NULL},
         {"disable-openapi-validation", 0, HELM_SWITCH, &o->no_validation, NULL},
         {"dry-run", 0, HELM_TEXT, &o->dry_run, "client"},
-        {"enable-dns", 0, HELM_SWITCH, NULL, NULL},
+        {"enable-dns", 0, HELM_SWITCH, &o->enable_dns, NULL},
         {"force", 0, HELM_SWITCH, NULL, NULL},
         {"generate-name", 'g', HELM_SWITCH, &o->generate_name, NULL},
         {"hide-notes", 0, HELM_SWITCH, NULL, NULL},
@@ -288,6 +288,7 @@ static int render(struct chart_ctx *cx, const struct options *o, const char *nam
         .release = {str_of(name), str_of(o->namespace), 1, o->is_upgrade, !o->is_upgrade},
         .capabilities = capabilities_default(cx->arena, &o->api_versions),
         .lookup = asks_cluster(o) ? cluster_lookup : NULL,
+        .enable_dns = o->enable_dns,
         .user = o->cluster ? o->cluster->cluster : NULL,
     };
     if (o->validate && cluster_capabilities(o->cluster->cluster, &r.capabilities) != 0)

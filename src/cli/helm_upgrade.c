@@ -49,6 +49,9 @@ static int read_options(struct chart_ctx *cx, int argc, char **argv, struct opti
         helm_labels(cx, &labels, &a->labels) != 0 || helm_format_of(cx, format, &o->format) != 0 ||
         helm_render_options(cx, &o->chart, &a->render) != 0)
         return -1;
+    if (a->recreate_pods)
+        chart_warn(cx, "Flag --recreate-pods has been deprecated, functionality will no longer be "
+                       "updated. Consult the documentation for other methods to recreate pods");
     a->description = str_of(description);
     if (*ret_n != 2)
         return chart_fail(cx, "\"helm upgrade\" requires 2 arguments\n\nUsage:  helm upgrade "

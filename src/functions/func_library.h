@@ -27,6 +27,7 @@ extern const struct func func_encodings[]; /* b64enc, sha256sum, … */
 extern const struct func func_cryptos[];   /* bcrypt, derivePassword, randAlpha, … */
 extern const struct func func_certs[];     /* genCA, genPrivateKey, … */
 extern const struct func func_flows[];     /* default, ternary, typeOf, fail, required, … */
+extern const struct func func_dns[];       /* getHostByName that asks; not part of the library */
 extern const struct func func_data[];      /* toYaml, fromJson, toToml, … */
 
 /* `required` and `fail` as `helm lint` has them: they let everything pass. Not part of

@@ -1,5 +1,6 @@
 /* func_url.c: sprig's urlParse and urlJoin, which are Go's net/url. */
 #include <arpa/inet.h>
+#include <netdb.h>
 
 #include "functions/func_arg.h"
 #include "functions/func_library.h"
@@ -406,6 +407,29 @@ FN(get_host_by_name)
     *ret = value_str(STR(""));
     return 0;
 }
+
+/* --enable-dns. Go picks any address; one that is not there is a panic of its rand. */
+FN(look_up_host)
+{
+    (void)n;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    char text[INET6_ADDRSTRLEN];
+    const char *name = arena_z(tmpl_arena(x), value_text(args[0]));
+    if (getaddrinfo(name, NULL, &hints, &found) != 0 || !found)
+        return tmpl_fail(x, "invalid argument to Intn");
+    int failed =
+        getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST);
+    freeaddrinfo(found);
+    if (failed)
+        return tmpl_fail(x, "invalid argument to Intn");
+    *ret = tmpl_str(x, str_of(text));
+    return 0;
+}
+
+const struct func func_dns[] = {
+    {"getHostByName", look_up_host, {&type_string}, &type_string},
+    {0},
+};
 
 const struct func func_urls[] = {
     {"getHostByName", get_host_by_name, {&type_string}, &type_string},

@@ -81,6 +81,7 @@ int action_render(struct action *x, const struct rendering *q, struct release *r
     struct chart_ctx *cx = x->cx;
     struct render_options r = {.release = q->release,
                                .lookup = q->ask_cluster ? cluster_lookup : NULL,
+                               .enable_dns = q->options->enable_dns,
                                .user = x->cluster};
     struct rendered_list rendered;
     struct vmap *coalesced;
