@@ -118,9 +118,10 @@ static int check_type(struct call *c, val *v, struct str api_version, struct str
                       struct err *err)
 {
     struct str got_kind = VAL_STR(v, "kind"), got_version = VAL_STR(v, "apiVersion");
-    if (c->custom && !got_kind.n) /* nothing but its kind says what it is */
+    bool custom = c->custom && str_is(kind, c->kind->k->kind); /* else it is options, or a scale */
+    if (custom && !got_kind.n) /* nothing but its kind says what it is */
         return fail_untyped(c, kind, err);
-    if (c->custom && !str_eq(got_kind, kind) && str_eq(got_version, api_version))
+    if (custom && !str_eq(got_kind, kind) && str_eq(got_version, api_version))
         return fail_kind(c, got_kind, kind, v, err);
     if (got_kind.n && !str_eq(got_kind, kind))
         return err_bad(err,
