@@ -295,14 +295,34 @@ static void list_undeclared(void *arg, struct str path)
     buf_printf(b, "%s%.*s: field not declared in schema", b->n ? "\n  " : "", STR_ARG(path));
 }
 
+/* Custom resources have another check of their own; it says `unknown field "spec.a"`. */
+static void list_unknown(struct call *c, const val *v, struct buf *b)
+{
+    struct buf found = {0};
+    struct err ignored;
+    struct str head = STR("unknown field \""), line, rest;
+    schema_check(c->kind->k->schema, &c->doc, val_copy(&c->doc, v), &found, &ignored);
+    rest = buf_str(&found);
+    while (str_next(&rest, '\n', &line))
+        if (str_starts(line, head) && line.n > head.n + 1)
+            list_undeclared(
+                b, arena_printf(&c->arena, ".%.*s", (int)(line.n - head.n - 1), line.p + head.n));
+    buf_done(&found);
+}
+
 /* A field that the schema does not have can be owned by nobody, whatever fieldValidation says. */
 static int check_declared(struct call *c, const val *v, struct err *err)
 {
-    val *unknown = c->kind->k->schema ? fieldset_undeclared(&c->doc, top(c), v) : NULL;
-    if (!unknown)
-        return 0;
     struct buf b = {0};
-    fieldset_each(unknown, list_undeclared, &b);
+    if (c->custom)
+        list_unknown(c, v, &b);
+    else if (c->kind->k->schema) {
+        val *unknown = fieldset_undeclared(&c->doc, top(c), v);
+        if (unknown)
+            fieldset_each(unknown, list_undeclared, &b);
+    }
+    if (!b.n)
+        return 0;
     bool many = memchr(b.p, '\n', b.n) != NULL;
     c->details.none = true;
     err_set(err, 500, "", "failed to create typed patch object (%.*s/%.*s; %s/%s, Kind=%s): %s%s",
@@ -311,6 +331,56 @@ static int check_declared(struct call *c, const val *v, struct err *err)
             buf_z(&b));
     buf_done(&b);
     return -1;
+}
+
+/* Where a key stands again among its siblings, in YAML's block style: the number of its line, from
+ * 1; 0: nowhere. */
+static size_t repeated_line(struct str yaml, struct str *ret_key)
+{
+    enum { MAX_SEEN = 4096 };
+    struct seen {
+        size_t indent;
+        struct str key;
+    } *seen = mem_alloc(MAX_SEEN * sizeof(*seen));
+    struct str line, key, value;
+    size_t n = 0, number = 0, found = 0;
+    while (!found && str_next(&yaml, '\n', &line)) {
+        number++;
+        size_t indent = 0;
+        while (indent < line.n && (line.p[indent] == ' ' || line.p[indent] == '-'))
+            indent++;
+        bool item = memchr(line.p, '-', indent) != NULL;
+        if (indent == line.n || line.p[indent] == '#' || !str_cut(line, ':', &key, &value))
+            continue;
+        key = str_from(key, indent);
+        while (n && (seen[n - 1].indent > indent || (item && seen[n - 1].indent == indent)))
+            n--;
+        for (size_t i = n; i-- > 0 && seen[i].indent == indent;)
+            if (str_eq(seen[i].key, key))
+                found = number;
+        if (n < MAX_SEEN)
+            seen[n++] = (struct seen){indent, key};
+        *ret_key = key;
+    }
+    free(seen);
+    return found;
+}
+
+/* Keys that are there twice, in the words of upstream's YAML decoder. */
+static int check_repeated(struct call *c, struct err *err)
+{
+    struct str key;
+    size_t line = c->options.ignore_strict ? 0 : repeated_line(c->body, &key);
+    if (!line)
+        return 0;
+    if (!c->options.warn_strict)
+        return err_bad(err,
+                       "error strict decoding YAML: yaml: unmarshal errors:\n  line %zu: key "
+                       "\"%.*s\" already set in map",
+                       line, STR_ARG(key));
+    call_warn(c, "yaml: unmarshal errors:\n  line %zu: key \"%.*s\" already set in map", line,
+              STR_ARG(key));
+    return 0;
 }
 
 static int decode(struct call *c, val **ret, struct err *err)
@@ -338,7 +408,7 @@ static int decode(struct call *c, val **ret, struct err *err)
         return err_bad(err,
                        "the name of the object (%.*s) does not match the name on the URL (%.*s)",
                        STR_ARG(name), STR_ARG(c->route.name));
-    if (check_declared(c, v, err) != 0)
+    if (check_declared(c, v, err) != 0 || check_repeated(c, err) != 0)
         return -1;
     val_set_s(&c->doc, val_ensure_obj(&c->doc, v, "metadata"), "name", c->route.name);
     struct buf strict = {0};

@@ -15,6 +15,10 @@ OTHER_TABLE(job);
 OTHER_TABLE(cronjob);
 OTHER_TABLE(autoscaler);
 
+/* csr.c */
+int csr_change_sub(struct strategy_ctx *c, val *obj, const val *body, struct err *err);
+int csr_prepare_status(struct strategy_ctx *c, val *obj, const val *old, struct err *err);
+
 void template_spec_defaults(struct strategy_ctx *c, val *obj); /* spec.template.spec */
 void replicationcontroller_defaults(struct strategy_ctx *c, val *obj);
 void job_defaults(struct strategy_ctx *c, val *obj);

@@ -452,6 +452,43 @@ TEST(apply_takes_declared_fields_only)
     server_stop(&s);
 }
 
+TEST(apply_tells_where_a_key_stands_again)
+{
+    static const char twice[] = "\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: t}\ndata:\n"
+                                "  a: x\n  b: w\n  a: z\n";
+    struct server s;
+    server_start(&s);
+    EXPECT(&s,
+           {"PATCH", CM "/t", "fieldManager=m&fieldValidation=Strict", APPLY, twice, 400,
+            "line 8: key \\\"a\\\" already set in map"},
+           {"PATCH", CM "/t", "fieldManager=m&fieldValidation=Ignore", APPLY, twice, 201, NULL});
+    server_stop(&s);
+}
+
+#define CSRS "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+
+TEST(requests_for_certificates_are_approved_apart_from_their_status)
+{
+    struct server s;
+    server_start(&s);
+    EXPECT(
+        &s,
+        {"POST", CSRS, NULL, JSON,
+         "{\"metadata\":{\"name\":\"c\"},\"spec\":{\"request\":\"eA==\",\"signerName\":\"x.io/s\","
+         "\"usages\":[\"client auth\"]}}",
+         201, NULL},
+        {"GET", CSRS, "fieldSelector=spec.signerName%3Dx.io/s", NULL, NULL, 200, "\"name\":\"c\""},
+        {"PATCH", CSRS "/c/approval", NULL, MERGE,
+         "{\"metadata\":{\"annotations\":{\"by\":\"me\"}},\"spec\":{\"signerName\":\"x.io/t\"},"
+         "\"status\":{\"conditions\":[{\"type\":\"Approved\",\"status\":\"True\"}]}}",
+         200, "\"annotations\":{\"by\":\"me\"}"},
+        {"GET", CSRS "/c", NULL, NULL, NULL, 200, "\"signerName\":\"x.io/s\""},
+        {"PATCH", CSRS "/c/status", NULL, MERGE, "{\"status\":{\"certificate\":\"eA==\"}}", 200,
+         "\"lastTransitionTime\""},
+        {"GET", CSRS "/c/approval", NULL, NULL, NULL, 200, "\"type\":\"Approved\""});
+    server_stop(&s);
+}
+
 TEST(who_creates_and_updates_owns)
 {
     static const char applied[] =
