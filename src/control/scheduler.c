@@ -203,12 +203,17 @@ static bool place(struct pass *p, const struct item *pod)
 
 /* --- the pass --- */
 
+/* Not another scheduler's. */
+static bool is_ours(const struct item *pod)
+{
+    struct str scheduler = pod->pod->scheduler;
+    return !scheduler.n || str_is(scheduler, "default-scheduler");
+}
+
 static bool is_pending(void *arg, const struct item *i)
 {
     (void)arg;
-    struct str scheduler = i->pod->scheduler;
-    return !i->deleted && !i->pod->gated && !item_pod_done(i) &&
-           (!scheduler.n || str_is(scheduler, "default-scheduler"));
+    return !i->deleted && !i->pod->gated && !item_pod_done(i) && is_ours(i);
 }
 
 /* Fresh ones before those that found no node before, then by priority and age. */
@@ -262,7 +267,7 @@ static bool frees_room(const struct change *c)
 
 static bool waits(const struct change *c)
 {
-    if (!c->now || c->now->pod->node.n || c->now->deleted)
+    if (!c->now || c->now->pod->node.n || c->now->deleted || !is_ours(c->now))
         return false;
     return !c->old || c->old->pod->gated != c->now->pod->gated ||
            c->old->labels.n != c->now->labels.n || !c->now->pod->unschedulable_reported;

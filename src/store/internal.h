@@ -45,7 +45,7 @@ struct resident { /* resident.c */
     void *map;    /* LMDB's; NULL: not found */
     size_t n, base;
     int statm;
-    atomic_uint notes;
+    atomic_uint notes, commits;
     _Atomic int64_t dropped_ms;
 };
 
@@ -112,8 +112,8 @@ struct store_write *store_queue_take(struct store *s, int64_t timeout_ms, bool *
 /* --- resident.c ---
  * Each page of the map that was looked at stays mapped in, so in time the whole database would be.
  * When it is more than a few megabytes, all of it is let go: its pages are clean and stay in the
- * kernel's cache, where the next look finds them for the price of a minor fault; not too often, as
- * the faults of one walk cost more than the walk. */
+ * kernel's cache, where the next look finds them for the price of a minor fault. As the faults of
+ * one walk cost more than the walk, more may stay while there are only reads, for a second. */
 void resident_init(struct store *s);
 void resident_done(struct store *s);
 void resident_note(struct store *s, bool writes); /* now and then, by whoever looks; any thread */

@@ -11,7 +11,8 @@ enum {
     RESIDENT_BYTES = 16 << 20,
     BUSY_BYTES = 96 << 20, /* while only reads follow each other */
     BUSY_MS = 1000,
-    LOOK_EVERY = 64, /* notes */
+    LOOK_EVERY = 64, /* notes of reads */
+    LOOK_EVERY_COMMIT = 8,
 };
 
 /* LMDB does not tell where its map is: the kernel does, by the file. Libraries are mapped
@@ -73,8 +74,9 @@ void resident_done(struct store *s)
 void resident_note(struct store *s, bool writes)
 {
     struct resident *r = &s->resident;
-    unsigned n = atomic_fetch_add_explicit(&r->notes, 1, memory_order_relaxed);
-    if (n % LOOK_EVERY || !r->map)
+    atomic_uint *notes = writes ? &r->commits : &r->notes;
+    unsigned n = atomic_fetch_add_explicit(notes, 1, memory_order_relaxed);
+    if (n % (writes ? LOOK_EVERY_COMMIT : LOOK_EVERY) || !r->map)
         return;
     size_t bytes = file_bytes(r);
     if (bytes < r->base + RESIDENT_BYTES)
