@@ -36,7 +36,7 @@ static struct str media_type(struct str content_type)
 }
 
 static int parse(struct call *c, const struct schema *s, struct str kind, val **ret,
-                 struct err *err)
+                 struct buf *strict, struct err *err)
 {
     struct str type = media_type(c->content_type);
     char why[sizeof(err->message) + 64];
@@ -45,7 +45,7 @@ static int parse(struct call *c, const struct schema *s, struct str kind, val **
     if (!type.n || str_is(type, "application/json"))
         rc = doc_parse_json(&c->doc, c->body, ret, &inner);
     else if (str_is(type, "application/yaml"))
-        rc = doc_parse_yaml(&c->doc, c->body, ret, &inner);
+        rc = doc_parse_yaml_strict(&c->doc, c->body, ret, strict, &inner);
     else if (str_is(type, "application/vnd.kubernetes.protobuf"))
         return s ? schema_decode_proto(s, &c->doc, c->body, ret, err)
                  : err_bad(err, "this kind has no protobuf form");
@@ -80,9 +80,16 @@ int body_strict(struct call *c, struct str api_version, struct str kind, struct 
         return 0;
     }
     struct buf b = {0};
-    while (str_next(&findings, '\n', &line))
-        if (line.n)
-            buf_printf(&b, "%s%.*s", b.n ? ", " : "", STR_ARG(line));
+    bool yaml = false; /* what the YAML parser found is one finding */
+    while (str_next(&findings, '\n', &line)) {
+        if (!line.n)
+            continue;
+        bool of_yaml = str_starts(line, STR("line "));
+        if (of_yaml && !yaml)
+            buf_puts(&b, b.n ? ", yaml: unmarshal errors:" : "yaml: unmarshal errors:");
+        yaml |= of_yaml;
+        buf_printf(&b, "%s%.*s", of_yaml ? "\n  " : b.n ? ", " : "", STR_ARG(line));
+    }
     err_bad(err, "%.*s in version \"%.*s\" cannot be handled as a %.*s: strict decoding error: %s",
             STR_ARG(kind), STR_ARG(version_of(api_version)), STR_ARG(kind), buf_z(&b));
     buf_done(&b);
@@ -142,24 +149,21 @@ static int check_type(struct call *c, val *v, struct str api_version, struct str
 int body_decode(struct call *c, const struct schema *s, struct str api_version, struct str kind,
                 val **ret, struct err *err)
 {
+    struct buf strict = {0};
     val *v;
-    if (parse(c, s, kind, &v, err) != 0)
+    int rc = parse(c, s, kind, &v, &strict, err);
+    if (rc == 0)
+        rc = check_type(c, v, api_version, kind, err);
+    if (rc == 0 && s && (rc = schema_check(s, &c->doc, v, &strict, err)) != 0)
+        err_prefix(err, "%.*s in version \"%.*s\" cannot be handled as a %.*s", STR_ARG(kind),
+                   STR_ARG(version_of(api_version)), STR_ARG(kind));
+    if (rc == 0)
+        rc = body_strict(c, api_version, kind, buf_str(&strict), err);
+    buf_done(&strict);
+    if (rc != 0)
         return -1;
-    if (check_type(c, v, api_version, kind, err) != 0)
-        return -1;
-    if (s) {
-        struct buf strict = {0};
-        int rc = schema_check(s, &c->doc, v, &strict, err);
-        if (rc != 0)
-            err_prefix(err, "%.*s in version \"%.*s\" cannot be handled as a %.*s", STR_ARG(kind),
-                       STR_ARG(version_of(api_version)), STR_ARG(kind));
-        else
-            rc = body_strict(c, api_version, kind, buf_str(&strict), err);
-        buf_done(&strict);
-        if (rc != 0)
-            return -1;
+    if (s)
         schema_default(s, &c->doc, v);
-    }
     *ret = v;
     return 0;
 }
