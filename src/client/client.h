@@ -19,6 +19,8 @@ struct client_request {
     struct str content_type; /* of body */
     struct str body;
     struct str accept; /* empty: application/json */
+    /* Gets the server's warnings (Warning: 299), one a line; NULL: they are dropped. Over HTTP. */
+    struct buf *warnings;
 };
 
 struct client_response {

@@ -126,6 +126,7 @@ static struct http_call *outgoing_start(struct http_transport *t, const struct o
 
 struct waited_call {
     struct loop_msg msg;
+    struct buf *warnings;
     struct http_transport *t;
     struct outgoing out;
     struct client_response *response;
@@ -147,10 +148,33 @@ static void call_done(void *arg, int status, struct str body, const struct err *
     gate_open(&w->gate);
 }
 
+/* The text of `299 - "text"`. */
+static void put_warning(struct str header, struct buf *b)
+{
+    ssize_t quote = str_find_char(header, '"');
+    if (!str_starts(header, STR("299 ")) || quote < 0)
+        return;
+    for (size_t i = (size_t)quote + 1; i < header.n && header.p[i] != '"'; i++) {
+        i += header.p[i] == '\\' && i + 1 < header.n;
+        buf_putc(b, header.p[i]);
+    }
+    buf_putc(b, '\n');
+}
+
+static void call_headers(void *arg, struct http_call *c, int status)
+{
+    struct waited_call *w = arg;
+    struct str header;
+    (void)status;
+    for (size_t i = 0; w->warnings && http_call_header_at(c, "warning", i, &header); i++)
+        put_warning(header, w->warnings);
+}
+
 static void call_start(struct loop_msg *m)
 {
     struct waited_call *w = CONTAINER_OF(m, struct waited_call, msg);
-    struct http_call_config config = {.done = call_done, .arg = w, .max_body = MAX_ANSWER};
+    struct http_call_config config = {
+        .headers_done = call_headers, .done = call_done, .arg = w, .max_body = MAX_ANSWER};
     outgoing_start(w->t, &w->out, &config);
 }
 
@@ -168,7 +192,7 @@ static void name_request(const struct http_transport *t, const struct outgoing *
 static int transport_call(void *self, const struct client_request *r, struct client_response *ret,
                           struct err *err)
 {
-    struct waited_call w = {.t = self, .response = ret, .err = err};
+    struct waited_call w = {.warnings = r->warnings, .t = self, .response = ret, .err = err};
     w.msg.fn = call_start;
     outgoing_init(self, r, &w.out);
     loop_post(w.t->loop, &w.msg);

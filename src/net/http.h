@@ -169,6 +169,9 @@ void http_client_free(struct http_client *c); /* calls under way end with an err
 struct http_call *http_call_start(struct http_client *c, const struct http_call_config *config);
 struct str http_call_header(const struct http_call *c,
                             const char *lower_name); /* of the answer; from headers_done on */
+/* The i-th header of that name, from 0; false: there are not so many. */
+bool http_call_header_at(const struct http_call *c, const char *lower_name, size_t i,
+                         struct str *ret);
 struct str http_call_trailer(const struct http_call *c,
                              const char *lower_name);       /* HTTP/2; within `done` */
 void http_call_send(struct http_call *c, struct str bytes); /* copied; needs stream_body */

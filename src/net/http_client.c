@@ -205,6 +205,17 @@ struct str http_call_header(const struct http_call *c, const char *lower_name)
     return head_find(c->head.headers, c->head.count, lower_name);
 }
 
+bool http_call_header_at(const struct http_call *c, const char *lower_name, size_t i,
+                         struct str *ret)
+{
+    for (size_t k = 0; k < c->head.count; k++)
+        if (str_eq(c->head.headers[k].name, str_of(lower_name)) && i-- == 0) {
+            *ret = c->head.headers[k].value;
+            return true;
+        }
+    return false;
+}
+
 struct str http_call_trailer(const struct http_call *c, const char *lower_name)
 {
     return head_find(c->trailers.headers, c->trailers.count, lower_name);

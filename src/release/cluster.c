@@ -64,12 +64,26 @@ static int refused(struct cluster *c, int status, struct str body, struct answer
     return -1;
 }
 
-int cluster_call(struct cluster *c, const struct client_request *r, struct answer *ret)
+static void tell(struct cluster *c, struct str warnings)
+{
+    struct str line;
+    while (str_next(&warnings, '\n', &line))
+        if (line.n)
+            chart_warn(c->cx, "Warning: %.*s", STR_ARG(line));
+}
+
+int cluster_call(struct cluster *c, const struct client_request *request, struct answer *ret)
 {
     struct client_response response = {0};
+    struct client_request r = *request;
+    struct buf warnings = {0};
     struct err err;
     *ret = (struct answer){.reason = ""};
-    if (client_do(c->client, r, &response, &err) != 0)
+    r.warnings = strcmp(r.method, "GET") != 0 ? &warnings : NULL;
+    int rc = client_do(c->client, &r, &response, &err);
+    tell(c, buf_str(&warnings));
+    buf_done(&warnings);
+    if (rc != 0)
         return chart_fail(c->cx, "%s", err.message);
     if (response.status < 200 || response.status > 299) {
         refused(c, response.status, bytes_str(response.body), ret);

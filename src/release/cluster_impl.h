@@ -26,8 +26,9 @@ struct answer {
     struct bytes *body; /* of a success; the caller's reference */
 };
 
-/* One call. -1: unreachable or refused; the error is the Status' message, whole. */
-int cluster_call(struct cluster *c, const struct client_request *r, struct answer *ret);
+/* One call. -1: unreachable or refused; the error is the Status' message, whole. What the server
+ * warns of when something is written becomes warnings. */
+int cluster_call(struct cluster *c, const struct client_request *request, struct answer *ret);
 /* GET; a missing object is success with code 404. The body is parsed into d. */
 int cluster_get_val(struct cluster *c, struct str path, struct str query, struct doc *d, val **ret);
 

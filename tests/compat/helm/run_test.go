@@ -65,7 +65,7 @@ func (r *run) end() {
 	os.RemoveAll(r.folder)
 }
 
-var noise = regexp.MustCompile(`(?m)^(I\d{4}|W\d{4}|warnings\.go|hooks\.go|lookup_func\.go|Flag --|level=|time=|not ready: |revision \d+ of ).*\n`)
+var noise = regexp.MustCompile(`(?m)^(I\d{4}|W\d{4}|warnings\.go|hooks\.go|lookup_func\.go|Flag --|level=|time=|not ready: |Warning: |revision \d+ of ).*\n`)
 
 // neutral takes the run's own words out of a text.
 func (r *run) neutral(text string) string {
