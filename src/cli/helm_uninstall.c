@@ -1,8 +1,8 @@
 /* helm_uninstall.c: `tutti helm uninstall`. */
 #include "cli/helm_release.h"
 
-static int uninstall_all(struct chart_ctx *cx, struct action_uninstall *o, struct action *x,
-                         int argc, char **argv, struct buf *out)
+static int uninstall_all(struct action_uninstall *o, struct action *x, int argc, char **argv,
+                         struct buf *out)
 {
     for (int i = 0; i < argc; i++) {
         struct str info;
@@ -13,7 +13,6 @@ static int uninstall_all(struct chart_ctx *cx, struct action_uninstall *o, struc
             buf_printf(out, "%.*s\n", STR_ARG(info));
         buf_printf(out, "release \"%s\" uninstalled\n", argv[i]);
     }
-    (void)cx;
     return 0;
 }
 
@@ -47,7 +46,7 @@ int helm_uninstall(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
                           o.cascade);
     o.description = str_of(description);
     int rc = helm_work_open(cx, 0, NULL, &w);
-    rc = rc ? rc : uninstall_all(cx, &o, &w.action, argc, argv, out);
+    rc = rc ? rc : uninstall_all(&o, &w.action, argc, argv, out);
     helm_work_close(&w);
     return rc;
 }

@@ -95,6 +95,7 @@ int kubeconfig_read_token(const char *path, struct buf *ret, struct err *err)
 
 static int read_user(const val *user, struct kubeconfig *k, struct err *err)
 {
+    static const char *const unknown[] = {"exec", "auth-provider", "username"};
     if (read_pem(user, "client-certificate", &k->cert_pem, err) ||
         read_pem(user, "client-key", &k->key_pem, err))
         return -1;
@@ -102,6 +103,11 @@ static int read_user(const val *user, struct kubeconfig *k, struct err *err)
     VAL_FOR (val_get(user, "as-groups"), group)
         buf_printf(&k->as_groups, "%.*s\n", STR_ARG(val_str(group)));
     struct str token = VAL_STR(user, "token"), file = VAL_STR(user, "tokenFile");
+    if (!token.n && !file.n && !k->cert_pem.n)
+        for (size_t i = 0; i < ARRAY_LEN(unknown); i++)
+            if (val_get(user, unknown[i]))
+                return err_bad(err, "the kubeconfig's user has \"%s\", which is not supported",
+                               unknown[i]);
     buf_put(&k->token, token);
     if (token.n || !file.n)
         return 0;

@@ -73,8 +73,7 @@ static int split(struct action *x, struct str manifest, struct manifests *ret)
 
 /* helm.sh/resource-policy: keep it, delete it (no policy), or, for a policy nobody knows, neither.
  */
-static void sort_out(struct action *x, const struct manifests *all, struct buf *kept,
-                     struct buf *doomed)
+static void sort_out(const struct manifests *all, struct buf *kept, struct buf *doomed)
 {
     for (size_t i = 0; i < all->n; i++) {
         const struct manifest *m = &all->items[i];
@@ -84,7 +83,6 @@ static void sort_out(struct action *x, const struct manifests *all, struct buf *
         else if (str_eq_nocase(str_trim(value_text(*policy)), STR("keep")))
             buf_printf(kept, "[%.*s] %.*s\n", STR_ARG(m->kind), STR_ARG(m->name));
     }
-    (void)x;
 }
 
 static int delete_objects(struct removing *u, struct objects *ret, struct buf *kept)
@@ -96,7 +94,7 @@ static int delete_objects(struct removing *u, struct objects *ret, struct buf *k
     *ret = (struct objects){0};
     if (split(x, u->r->manifest, &all) != 0)
         return -1;
-    sort_out(x, &all, kept, &doomed);
+    sort_out(&all, kept, &doomed);
     int rc = cluster_build(x->cluster, buf_str(&doomed), false, ret);
     buf_done(&doomed);
     if (rc == 0 && ret->n)

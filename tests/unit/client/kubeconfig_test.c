@@ -94,6 +94,114 @@ TEST(what_is_missing_is_named)
                   "unable to read certificate-authority");
 }
 
+/* --- several files, and what a command line puts over them --- */
+struct folder {
+    char dir[40];
+    struct buf list; /* of $KUBECONFIG */
+};
+
+static void folder_add(struct folder *f, const char *name, const char *text)
+{
+    struct buf path = {0};
+    struct err err;
+    if (!f->dir[0]) {
+        snprintf(f->dir, sizeof f->dir, "/tmp/tutti-kubeconfig-XXXXXX");
+        CHECK(mkdtemp(f->dir));
+    }
+    buf_printf(&path, "%s/%s", f->dir, name);
+    CHECK_OK(file_write(buf_z(&path), str_of(text), 0600, &err), &err);
+    buf_printf(&f->list, "%s%s", f->list.n ? ":" : "", buf_z(&path));
+    buf_done(&path);
+    setenv("KUBECONFIG", buf_z(&f->list), 1);
+}
+
+static void folder_done(struct folder *f)
+{
+    struct err ignored;
+    unsetenv("KUBECONFIG");
+    file_remove_tree(f->dir, &ignored);
+    buf_done(&f->list);
+}
+
+TEST(the_first_file_that_names_a_thing_wins)
+{
+    struct folder f = {0};
+    struct kubeconfig k;
+    struct err err;
+    folder_add(&f, "one",
+               "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n");
+    folder_add(&f, "two",
+               "current-context: other\nclusters: [{name: k, cluster: {server: 'https://two'}}]\n"
+               "users: [{name: u, user: {token: t}}]\n");
+    folder_add(&f, "three", "clusters: [{name: k, cluster: {server: 'https://three'}}]\n");
+    buf_puts(&f.list, ":/tmp/tutti-there-is-no-such-file");
+    setenv("KUBECONFIG", buf_z(&f.list), 1);
+    struct kubeconfig_overrides none = {0};
+    CHECK_OK(kubeconfig_load(&none, &k, &err), &err);
+    CHECK_STR(str_of(k.server), "https://two");
+    CHECK_STR(buf_str(&k.token), "t");
+    kubeconfig_done(&k);
+    folder_done(&f);
+}
+
+TEST(a_command_line_overrides_the_files)
+{
+    struct folder f = {0};
+    struct kubeconfig k;
+    struct err err;
+    folder_add(&f, "config",
+               CONTEXT "clusters:\n- {name: k, cluster: {server: 'https://k', "
+                       "certificate-authority-data: Q0EgcGVt}}\n"
+                       "- {name: x, cluster: {server: 'https://x'}}\n"
+                       "users:\n- {name: u, user: {tokenFile: token}}\n- {name: y, user: {}}\n");
+    folder_add(&f, "token", "secret");
+    struct str groups[] = {STR("dev"), STR("ops")};
+    struct kubeconfig_overrides o = {.context = "other"};
+    CHECK_OK(kubeconfig_load(&o, &k, &err), &err);
+    CHECK_STR(str_of(k.server), "https://x");
+    kubeconfig_done(&k);
+    o = (struct kubeconfig_overrides){.server = "h:1",
+                                      .token = "mine",
+                                      .as_user = "joe",
+                                      .as_groups = groups,
+                                      .as_group_count = 2,
+                                      .insecure = true};
+    CHECK_OK(kubeconfig_load(&o, &k, &err), &err);
+    CHECK_STR(str_of(k.server), "http://h:1");
+    CHECK_STR(buf_str(&k.token), "mine");
+    CHECK(!k.token_file && k.ca_pem.n == 0 && k.insecure);
+    CHECK_STR(str_of(k.as_user), "joe");
+    CHECK_STR(buf_str(&k.as_groups), "dev\nops\n");
+    kubeconfig_done(&k);
+    o = (struct kubeconfig_overrides){.context = "nope"};
+    CHECK_INT(kubeconfig_load(&o, &k, &err), -1);
+    CHECK_STR(str_of(err.message), "context \"nope\" does not exist");
+    o = (struct kubeconfig_overrides){.path = "/tmp/tutti-there-is-no-such-file"};
+    CHECK_INT(kubeconfig_load(&o, &k, &err), -1);
+    folder_done(&f);
+}
+
+TEST(without_any_file_the_cluster_is_on_this_machine)
+{
+    struct kubeconfig k;
+    struct err err;
+    struct kubeconfig_overrides none = {0};
+    setenv("KUBECONFIG", "/tmp/tutti-there-is-no-such-file", 1);
+    CHECK_OK(kubeconfig_load(&none, &k, &err), &err);
+    CHECK_STR(str_of(k.server), "http://localhost:8080");
+    CHECK(!k.ns);
+    kubeconfig_done(&k);
+    unsetenv("KUBECONFIG");
+}
+
+TEST(plugins_for_credentials_are_refused_in_words)
+{
+    check_refused(CONTEXT
+                  "clusters:\n- {name: k, cluster: {server: 'https://h'}}\nusers:\n- {name: "
+                  "u, user: {exec: {command: aws}}}\n",
+                  "the kubeconfig's user has \"exec\", which is not supported");
+}
+
 TEST(paths_follow_the_resource)
 {
     struct buf b = {0};
