@@ -58,7 +58,15 @@ struct helm_settings {
 struct helm_session {
     struct chart_ctx cx;
     struct helm_settings settings;
+    const char *command; /* as it was called */
+    struct str path;     /* "repo add" */
+    struct buf *out;     /* where help goes */
+    bool lists_flags;    /* flags are not read but listed: those that begin with flags_of */
+    struct str flags_of;
+    bool helped; /* a command was asked for help, or for its flags: its -1 is no failure */
 };
+/* Runs the command that words begin with. */
+int helm_run_words(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 struct helm_settings *helm_settings(struct chart_ctx *cx);
 void helm_settings_init(struct helm_settings *s);
 enum { HELM_SETTINGS_FLAGS = 17 };
@@ -198,6 +206,9 @@ int helm_put_release(struct chart_ctx *cx, const struct release *r, enum helm_fo
                      struct helm_shown shown, struct buf *out);
 
 /* --- the commands: what is printed goes to out --- */
+int helm_complete(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_completion(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
+int helm_plugin(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_create(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_dependency(struct chart_ctx *cx, int argc, char **argv, struct buf *out);
 int helm_diff(struct chart_ctx *cx, int argc, char **argv, struct buf *out);

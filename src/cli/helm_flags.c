@@ -1,4 +1,4 @@
-#include "cli/helm.h"
+#include "cli/helm_help.h"
 
 #include "functions/func_arg.h"
 
@@ -102,12 +102,22 @@ struct tables {
     const struct helm_flag *own, *common;
 };
 
+static int show_help(struct chart_ctx *cx, const struct tables *t)
+{
+    struct helm_session *session = CONTAINER_OF(cx, struct helm_session, cx);
+    helm_put_help(cx, session->path, t->own, t->common, session->out);
+    session->helped = true;
+    return -1;
+}
+
 static int take_long(struct chart_ctx *cx, const struct tables *t, int argc, char **argv, int *i)
 {
     struct str word = str_of(argv[*i] + 2), name, value;
     bool has_value = str_cut(word, '=', &name, &value);
     const struct helm_flag *f = find_name(t->own, name);
     f = f ? f : find_name(t->common, name);
+    if (!f && str_is(name, "help"))
+        return show_help(cx, t);
     if (!f)
         return chart_fail(cx, "unknown flag: --%.*s", STR_ARG(name));
     if (has_value)
@@ -122,6 +132,8 @@ static int take_letters(struct chart_ctx *cx, const struct tables *t, int argc, 
     for (const char *p = word + 1; *p; p++) {
         const struct helm_flag *f = find_letter(t->own, *p);
         f = f ? f : find_letter(t->common, *p);
+        if (!f && *p == 'h')
+            return show_help(cx, t);
         if (!f)
             return chart_fail(cx, "unknown shorthand flag: '%c' in %s", *p, word);
         if (p[1] == '=')
@@ -140,11 +152,17 @@ static int take_letters(struct chart_ctx *cx, const struct tables *t, int argc, 
 int helm_flags(struct chart_ctx *cx, const struct helm_flag *own, const struct helm_flag *common,
                int argc, char **argv, int *ret_n)
 {
+    struct helm_session *session = CONTAINER_OF(cx, struct helm_session, cx);
     struct helm_flag shared[HELM_SETTINGS_FLAGS];
     struct tables tables = {own, common};
     if (common == helm_ignored_flags) {
         helm_settings_flags(helm_settings(cx), shared);
         tables.common = shared;
+    }
+    if (session->lists_flags) {
+        helm_put_flags(cx, session->flags_of, own, tables.common, session->out);
+        session->helped = true;
+        return -1;
     }
     int n = 0;
     for (int i = 0; i < argc; i++) {
