@@ -1,10 +1,9 @@
-#include "client/kubeconfig.h"
+#include "client/kubeconfig_impl.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "doc/val.h"
 
 enum { MAX_FILE = 1 << 20, MAX_FILES = 32 };
 
@@ -95,7 +94,7 @@ int kubeconfig_read_token(const char *path, struct buf *ret, struct err *err)
 
 static int read_user(const val *user, struct kubeconfig *k, struct err *err)
 {
-    static const char *const unknown[] = {"exec", "auth-provider", "username"};
+    static const char *const unknown[] = {"auth-provider", "username"};
     if (read_pem(user, "client-certificate", &k->cert_pem, err) ||
         read_pem(user, "client-key", &k->key_pem, err))
         return -1;
@@ -103,6 +102,8 @@ static int read_user(const val *user, struct kubeconfig *k, struct err *err)
     VAL_FOR (val_get(user, "as-groups"), group)
         buf_printf(&k->as_groups, "%.*s\n", STR_ARG(val_str(group)));
     struct str token = VAL_STR(user, "token"), file = VAL_STR(user, "tokenFile");
+    if (!token.n && !file.n && !k->cert_pem.n && val_get(user, "exec"))
+        return kubeconfig_run_plugin(val_get(user, "exec"), k, err);
     if (!token.n && !file.n && !k->cert_pem.n)
         for (size_t i = 0; i < ARRAY_LEN(unknown); i++)
             if (val_get(user, unknown[i]))
@@ -177,6 +178,9 @@ static int merge_file(struct doc *d, val *into, const char *path, struct err *er
         make_absolute(d, val_get(item, "user"), "client-certificate", path);
         make_absolute(d, val_get(item, "user"), "client-key", path);
         make_absolute(d, val_get(item, "user"), "tokenFile", path);
+        val *exec = VAL_PATH(item, "user", "exec");
+        if (str_find_char(VAL_STR(exec, "command"), '/') >= 0)
+            make_absolute(d, exec, "command", path);
     }
     merge_list(d, into, file, "clusters");
     merge_list(d, into, file, "contexts");

@@ -194,12 +194,37 @@ TEST(without_any_file_the_cluster_is_on_this_machine)
     unsetenv("KUBECONFIG");
 }
 
-TEST(plugins_for_credentials_are_refused_in_words)
+#define EXEC_USER                                                                                  \
+    CONTEXT "clusters:\n- {name: k, cluster: {server: 'https://h'}}\nusers:\n- name: u\n  user:\n" \
+            "    exec:\n      apiVersion: client.authentication.k8s.io/v1\n"
+
+TEST(a_program_gives_credentials)
 {
+    struct kubeconfig k;
+    struct err err;
+    CHECK_OK(read_text(EXEC_USER "      command: sh\n      env: [{name: WHO, value: me}]\n"
+                                 "      args:\n      - -c\n      - |\n"
+                                 "        test -n \"$KUBERNETES_EXEC_INFO\" && printf '%s\"%s\"}}' "
+                                 "'{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":"
+                                 "\"ExecCredential\",\"status\":{\"token\":' $WHO\n",
+                       &k, &err),
+             &err);
+    CHECK_STR(buf_str(&k.token), "me");
+    kubeconfig_done(&k);
+}
+
+TEST(a_program_that_gives_none_is_named)
+{
+    check_refused(EXEC_USER "      command: tutti-no-such-plugin\n",
+                  "getting credentials: exec: executable tutti-no-such-plugin not found");
+    check_refused(EXEC_USER "      command: sh\n      args: [-c, exit 3]\n",
+                  "getting credentials: exec: executable sh failed with exit code 3");
+    check_refused(EXEC_USER "      command: echo\n      args: ['{}']\n",
+                  "exec plugin is configured to use API version client.authentication.k8s.io/v1");
     check_refused(CONTEXT
                   "clusters:\n- {name: k, cluster: {server: 'https://h'}}\nusers:\n- {name: "
-                  "u, user: {exec: {command: aws}}}\n",
-                  "the kubeconfig's user has \"exec\", which is not supported");
+                  "u, user: {auth-provider: {name: gcp}}}\n",
+                  "the kubeconfig's user has \"auth-provider\", which is not supported");
 }
 
 TEST(paths_follow_the_resource)
