@@ -61,7 +61,8 @@ static const char *skip_blank(const char *p, const char *end)
     return p;
 }
 
-bool raw_next(struct str object, size_t *at, struct str *ret_key, struct str *ret_raw)
+/* The next member's key; at is then where its value begins. */
+static bool next_key(struct str object, size_t *at, struct str *ret_key)
 {
     const char *end = object.p + object.n;
     const char *p = skip_blank(object.p + *at, end);
@@ -74,33 +75,47 @@ bool raw_next(struct str object, size_t *at, struct str *ret_key, struct str *re
     p = skip_blank(key_end, end);
     if (p >= end || *p != ':')
         return false;
-    p = skip_blank(p + 1, end);
-    const char *value_end = skip_value(p, end);
-    *ret_raw = (struct str){p, (size_t)(value_end - p)};
-    *at = (size_t)(value_end - object.p);
+    *at = (size_t)(skip_blank(p + 1, end) - object.p);
     return true;
 }
 
-static struct str member(struct str object, struct str want)
+static struct str value_at(struct str object, size_t at)
 {
-    struct str name, raw;
-    for (size_t at = 0; raw_next(object, &at, &name, &raw);)
-        if (str_eq(name, want))
-            return raw;
+    const char *p = object.p + at;
+    return (struct str){p, (size_t)(skip_value(p, object.p + object.n) - p)};
+}
+
+bool raw_next(struct str object, size_t *at, struct str *ret_key, struct str *ret_raw)
+{
+    if (!next_key(object, at, ret_key))
+        return false;
+    *ret_raw = value_at(object, *at);
+    *at += ret_raw->n;
+    return true;
+}
+
+/* Where the member's value begins; what follows it is still there. */
+static struct str enter(struct str object, struct str want)
+{
+    struct str key;
+    for (size_t at = 0; next_key(object, &at, &key); at += value_at(object, at).n)
+        if (str_eq(key, want))
+            return str_from(object, at);
     return (struct str){0};
 }
 
 struct str raw_member(struct str object, const char *key)
 {
-    return member(object, str_of(key));
+    struct str found = enter(object, str_of(key));
+    return found.p ? value_at(found, 0) : found;
 }
 
 struct str raw_at(struct str object, struct str dotted)
 {
     struct str field;
     while (object.p && str_next(&dotted, '.', &field))
-        object = member(object, field);
-    return object;
+        object = enter(object, field);
+    return object.p ? value_at(object, 0) : object;
 }
 
 struct str raw_path(struct str object, const char *dotted)
