@@ -12,6 +12,7 @@ struct options {
     bool all_lines, show_secrets, no_hooks, no_colour, detailed, install;
     struct helm_chart_options chart;
     struct action_upgrade upgrade;
+    struct str before, after; /* what is compared, for the head */
 };
 
 /* What the four have in common; the first entries of each table. */
@@ -44,6 +45,13 @@ static int read_flags(struct chart_ctx *cx, struct options *o, const struct helm
 }
 
 /* --- comparing --- */
+/* "web revision 3 in context staging" */
+static struct str side_name(struct chart_ctx *cx, const struct release *r, const char *context)
+{
+    return arena_printf(cx->arena, "%.*s revision %d%s%s", STR_ARG(r->name), r->version,
+                        context ? " in context " : "", context ? context : "");
+}
+
 static int compare(struct chart_ctx *cx, const struct options *o, const struct release *before,
                    const struct release *after, struct diff *ret)
 {
@@ -78,6 +86,8 @@ static int show(const struct options *o, const struct diff *d, struct buf *out)
 {
     struct linediff_style style = {o->all_lines ? SIZE_MAX : (size_t)o->around,
                                    !o->no_colour && helm_colours()};
+    if (d->n)
+        buf_printf(out, "--- %.*s\n+++ %.*s\n", STR_ARG(o->before), STR_ARG(o->after));
     diff_put(d, style, out);
     return d->n && o->detailed ? DIFFERS : 0;
 }
@@ -148,7 +158,11 @@ static int diff_upgrade(struct chart_ctx *cx, struct options *o, int argc, char 
     int rc = find_current(cx, o, argv[0], &before);
     rc = rc ? rc : render_next(cx, o, argv, before != NULL, &after, &said);
     buf_done(&said);
-    return rc ? rc : compare(cx, o, before, after, ret);
+    if (rc != 0)
+        return rc;
+    o->before = before ? side_name(cx, before, NULL) : STR("nothing");
+    o->after = side_name(cx, after, NULL);
+    return compare(cx, o, before, after, ret);
 }
 
 /* --- revisions --- */
@@ -159,7 +173,7 @@ static int read_revision(struct chart_ctx *cx, const char *text, int64_t *ret)
     return chart_fail(cx, "\"%s\" is no revision", text);
 }
 
-static int compare_revisions(struct chart_ctx *cx, const struct options *o, const char *name,
+static int compare_revisions(struct chart_ctx *cx, struct options *o, const char *name,
                              int64_t before, int64_t after, struct diff *ret)
 {
     struct helm_records records;
@@ -168,7 +182,11 @@ static int compare_revisions(struct chart_ctx *cx, const struct options *o, cons
     rc = rc ? rc : helm_release_content(cx, records.storage, name, before, &x);
     rc = rc ? rc : helm_release_content(cx, records.storage, name, after, &y);
     helm_records_close(&records);
-    return rc ? rc : compare(cx, o, x, y, ret);
+    if (rc != 0)
+        return rc;
+    o->before = side_name(cx, x, o->context);
+    o->after = side_name(cx, y, o->context);
+    return compare(cx, o, x, y, ret);
 }
 
 static int diff_revision(struct chart_ctx *cx, struct options *o, int argc, char **argv,
@@ -226,7 +244,11 @@ static int diff_release(struct chart_ctx *cx, struct options *o, int argc, char 
             : helm_release_content(cx, other.storage, argv[argc - 1], o->against_revision, &after);
     helm_records_close(&own);
     helm_records_close(&other);
-    return rc ? rc : compare_releases(cx, o, before, after, ret);
+    if (rc != 0)
+        return rc;
+    o->before = side_name(cx, before, o->context);
+    o->after = side_name(cx, after, against);
+    return compare_releases(cx, o, before, after, ret);
 }
 
 /* --- choosing --- */

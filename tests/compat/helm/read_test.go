@@ -184,7 +184,7 @@ func TestDiff(t *testing.T) {
 	r := (&scenario{charts: full}).begin(t)
 	defer r.end()
 	r.write([]string{"install web CHARTS/full --set word=first", "upgrade web CHARTS/full --set word=second,count=4"})
-	changed := []string{"NS, web, ConfigMap has changed:\n@@ -3 +3 @@\n-  count: \"3\"\n+  count: \"4\"\n",
+	changed := []string{"--- web revision 1\n+++ web revision 2\n", "NS, web, ConfigMap has changed:\n@@ -3 +3 @@\n-  count: \"3\"\n+  count: \"4\"\n",
 		"-  word: '-------- # (5 bytes)'\n+  word: '++++++++ # (6 bytes)'\n"}
 	r.expect("0", "diff revision web 1 2 -n NS -U0", changed...)
 	r.expect("2", "diff revision web 1 -n NS -U0 --detailed-exitcode", changed...)
@@ -219,7 +219,7 @@ func TestContexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	flags := " --kubeconfig " + path + " --context staging --against-context production"
-	staging.expect("0", "diff release web -U0"+flags, "values:\n@@ -1,2 +1,2 @@\n-count: 4\n-dbPassword: '-------- # (5 bytes)'\n"+
+	staging.expect("0", "diff release web -U0"+flags, "--- web revision 1 in context staging\n+++ web revision 1 in context production\nvalues:\n@@ -1,2 +1,2 @@\n-count: 4\n-dbPassword: '-------- # (5 bytes)'\n"+
 		"+count: 3\n+dbPassword: '++++++++ # (6 bytes)'\n", "-  count: \"4\"\n+  count: \"3\"\n")
 	staging.expect("2", "drift web"+flags, "data.count: wanted \"4\", live \"3\"\n")
 	staging.expect("0", "drift web --context production --kubeconfig "+path, "no drift")
