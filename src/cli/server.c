@@ -272,6 +272,8 @@ static void stop(struct server *s)
 {
     if (s->api)
         api_drain(s->api);
+    if (s->store)
+        store_hurry(s->store);
     presence_stop(s->presence);
     leader_stop(s->leader);
     stop_shards(s);

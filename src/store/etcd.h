@@ -89,7 +89,7 @@ struct etcd {
     struct loop_timer redial;
     unsigned failures; /* in a row */
     int64_t up_since_ms, down_since_ms, heard_ms;
-    atomic_bool reachable;
+    atomic_bool reachable, hurried;
 
     /* etcd_write.c */
     struct store_write *queued, **queued_end; /* not yet begun */
@@ -153,6 +153,8 @@ void etcd_link_start(struct etcd *e);
 void etcd_link_up(struct etcd *e);                    /* the watch stands */
 void etcd_link_lost(struct etcd *e, const char *why); /* the next member's turn */
 void etcd_link_tick(struct etcd *e);
+/* Nothing was reached for so long that no write or barrier need wait any longer. */
+bool etcd_link_hopeless(const struct etcd *e);
 /* A call with one answer, on the member that is talked to. */
 struct grpc_call *etcd_call(struct etcd *e, const char *method, struct str request,
                             void (*done)(void *arg, int code, struct str message, const char *why),

@@ -10,6 +10,7 @@ enum {
     LAST_PAUSE_MS = 2000,
     STEADY_MS = 1000,      /* a connection that stood so long was no failure */
     UNREACHABLE_MS = 2000, /* kube-apiserver's timeout of its health check */
+    HURRY_MS = 1000,
     MAX_PEM = 1 << 20,
 };
 
@@ -213,6 +214,7 @@ static void dial(struct loop_timer *t)
 
 void etcd_link_start(struct etcd *e)
 {
+    e->down_since_ms = now_ms(e);
     loop_timer_set(e->loop, &e->redial, 0, dial);
 }
 
@@ -268,6 +270,12 @@ void etcd_link_lost(struct etcd *e, const char *why)
     e->http = NULL;
     http_client_free(http); /* what is under way ends without an answer */
     loop_timer_set(e->loop, &e->redial, pause_ms(e), dial);
+}
+
+bool etcd_link_hopeless(const struct etcd *e)
+{
+    int64_t patience = atomic_load(&e->hurried) ? HURRY_MS : e->timeout_ms;
+    return e->link != LINK_UP && now_ms(e) - e->down_since_ms > patience;
 }
 
 void etcd_link_tick(struct etcd *e)

@@ -136,6 +136,7 @@ static void on_message(void *arg, struct str message)
     if (r.canceled && r.compact_revision) {
         etcd_watch_stop(e);
         e->link = LINK_STARTING;
+        e->down_since_ms = loop_now_ms(e->loop);
         etcd_sync_start(e, false);
         return;
     }
@@ -384,9 +385,9 @@ static struct store_barrier *take_expired(struct store_barrier **at, int64_t now
 
 void etcd_watch_tick(struct etcd *e)
 {
-    int64_t now = loop_now_ms(e->loop);
-    struct store_barrier *expired = take_expired(&e->reaching, now, NULL);
-    expired = take_expired(&e->unread, now, expired);
+    int64_t now = loop_now_ms(e->loop), due = etcd_link_hopeless(e) ? INT64_MAX : now;
+    struct store_barrier *expired = take_expired(&e->reaching, due, NULL);
+    expired = take_expired(&e->unread, due, expired);
     e->unread_end = &e->unread;
     while (*e->unread_end)
         e->unread_end = &(*e->unread_end)->next;

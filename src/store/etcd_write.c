@@ -337,9 +337,10 @@ void etcd_write_more(struct etcd *e)
 static void expire(struct etcd *e, struct list *l)
 {
     int64_t now = loop_now_ms(e->loop);
+    bool hopeless = etcd_link_hopeless(e);
     LIST_FOR (l, it) {
         struct pending *p = CONTAINER_OF(it, struct pending, link);
-        if (now >= p->deadline_ms)
+        if (now >= p->deadline_ms || hopeless)
             finish_unknown(p);
     }
 }
@@ -350,9 +351,7 @@ void etcd_write_tick(struct etcd *e)
     expire(e, &e->landed);
     expire(e, &e->doubtful);
     /* When nothing was reached for so long, those that wait behind need not wait as long again. */
-    bool hopeless = e->link != LINK_UP && !list_empty(&e->free) &&
-                    loop_now_ms(e->loop) - e->down_since_ms > e->timeout_ms;
-    while (hopeless && e->queued) {
+    while (etcd_link_hopeless(e) && !list_empty(&e->free) && e->queued) {
         begin(e);
         if (!list_empty(&e->ready))
             finish_unknown(CONTAINER_OF(e->ready.prev, struct pending, link));

@@ -376,6 +376,12 @@ bool store_is_shared(const struct store *s)
     return s->etcd != NULL;
 }
 
+void store_hurry(struct store *s)
+{
+    if (s->etcd)
+        atomic_store(&s->etcd->hurried, true);
+}
+
 bool store_reachable(struct store *s)
 {
     return !s->etcd || atomic_load(&s->etcd->reachable);

@@ -163,6 +163,10 @@ bool store_is_shared(const struct store *s);
 /* false: no member of the etcd cluster has answered for two seconds. Any thread. */
 bool store_reachable(struct store *s);
 
+/* The process is about to end: what waits for an etcd that is not reached fails within a second
+ * from now on, and not after etcd_timeout_ms. Any thread. */
+void store_hurry(struct store *s);
+
 /* --- watching --- */
 enum store_event_type { STORE_CREATED, STORE_MODIFIED, STORE_DELETED };
 

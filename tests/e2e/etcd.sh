@@ -23,8 +23,9 @@ server_start() { # server_start NAME: on an address of its own, with the cluster
         mkdir -p "$DIR/$1/pki"
         [ ! -d "$DIR/a/pki" ] || [ "$1" = a ] || cp -a "$DIR"/a/pki/{ca.crt,ca.key,sa.key,sa.pub} "$DIR/$1/pki/"
     fi
-    local number=$(printf %d "'$1")
-    "$TUTTI" server --data-dir "$DIR/$1" --listen "127.0.0.$number:$PORT" --advertise-address "${address[$1]}" --store "etcd=$urls" >>"$DIR/$1.log" 2>&1 &
+    local number=$(printf %d "'$1") ranges=()
+    [ "$1" != a ] || ranges=(--service-cidr 10.198.0.0/16 --pod-cidr 10.199.0.0/16) # the others take them over
+    "$TUTTI" server --data-dir "$DIR/$1" --listen "127.0.0.$number:$PORT" --advertise-address "${address[$1]}" --store "etcd=$urls" "${ranges[@]}" >>"$DIR/$1.log" 2>&1 &
     server[$1]=$!
     disown $!
 }
@@ -172,10 +173,12 @@ head -c 900000 /dev/zero | tr '\0' x >"$DIR/much"
 fill() { for ((n = 0; n < 20; n++)); do on full create configmap "much-$n" --from-file="$DIR/much" --request-timeout=20s || return; done; }
 refuse "a full etcd says so" "database space exceeded" fill
 check "what is there is read on" on full get configmap much-0 -o name
-kill -9 "$lonely"
-says_etcd() { on full get --raw /readyz 2>&1 | grep -qF -- '[-]etcd failed'; }
-check "without its etcd it is not ready" until_ok 15 says_etcd
 wait "${tries[@]}"
+kill -9 "$lonely"
+says_etcd() { [[ $(on full get --raw /readyz 2>&1) = *'[-]etcd failed'* ]]; }
+check "without its etcd it is not ready" until_ok 15 says_etcd
+kill "${server[full]}"
+check "and stops all the same" until_ok 9 gone "${server[full]}"
 expect "an etcd that is not there" "Connection refused" cat "$DIR/nobody.said"
 expect "an etcd of another authority" "failed to verify certificate" cat "$DIR/stranger.said"
 expect "an etcd that asks for a certificate" "certificate required" cat "$DIR/unknown.said"
