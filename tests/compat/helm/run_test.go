@@ -21,10 +21,16 @@ type scenario struct {
 	name   string
 	charts string // files, each behind a line "-- path --"
 	steps  []string
+	mixed  bool // helm begins, too
 }
 
 // Whose turn it is: h is helm, t is tutti; the pattern repeats.
-var patterns = []string{"h", "t", "ht", "th"}
+func (s *scenario) patterns() []string {
+	if s.mixed {
+		return []string{"h", "t", "th", "ht"}
+	}
+	return []string{"h", "t", "th"}
+}
 
 var serial atomic.Int64
 
@@ -139,7 +145,7 @@ func difference(want, got string) string {
 func (s *scenario) test(t *testing.T) {
 	t.Parallel()
 	var answers, states []string
-	for _, pattern := range patterns {
+	for _, pattern := range s.patterns() {
 		a, st := s.play(t, pattern)
 		if answers == nil {
 			answers, states = a, st

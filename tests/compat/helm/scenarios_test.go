@@ -51,7 +51,7 @@ spec:
 `
 
 var scenarios = []scenario{
-	{"life", simple, []string{
+	{name: "life", mixed: true, charts: simple, steps: []string{
 		"install web CHARTS/web",
 		"status web",
 		"upgrade web CHARTS/web --set replicas=2",
@@ -69,19 +69,19 @@ var scenarios = []scenario{
 		"uninstall web",
 		"history web",
 	}},
-	{"wait", simple, []string{
+	{name: "wait", charts: simple, steps: []string{
 		"install web CHARTS/web --wait --timeout 30s",
 		"upgrade web CHARTS/web --set replicas=3,image=b --wait --timeout 30s",
 		"rollback web --wait --timeout 30s",
 		"uninstall web --wait --timeout 30s",
 	}},
-	{"formats", simple, []string{
+	{name: "formats", charts: simple, steps: []string{
 		"install web CHARTS/web -o json --description hello --labels a=b,c=d",
 		"upgrade web CHARTS/web -o yaml --description again --labels a=x,c=null",
 		"get metadata web",
 		"status web -o json",
 	}},
-	{"names", simple, []string{
+	{name: "names", charts: simple, steps: []string{
 		"install web CHARTS/web",
 		"install web CHARTS/web",
 		"install Web CHARTS/web",
@@ -110,7 +110,7 @@ var scenarios = []scenario{
 		"test",
 		"uninstall web none",
 	}},
-	{"dry runs", simple, []string{
+	{name: "dry runs", charts: simple, steps: []string{
 		"install web CHARTS/web --dry-run",
 		"install web CHARTS/web --dry-run=server",
 		"install web CHARTS/web --dry-run=sometimes",
@@ -121,7 +121,7 @@ var scenarios = []scenario{
 		"rollback web --dry-run",
 		"uninstall web --dry-run",
 	}},
-	{"values over time", simple, []string{
+	{name: "values over time", charts: simple, steps: []string{
 		"install web CHARTS/web --set replicas=2,extra.a=1",
 		"upgrade web CHARTS/web",
 		"upgrade web CHARTS/web --set extra.b=2",
@@ -133,7 +133,7 @@ var scenarios = []scenario{
 		"upgrade web CHARTS/web --reset-values",
 		"get values web",
 	}},
-	{"install by upgrade", simple, []string{
+	{name: "install by upgrade", charts: simple, steps: []string{
 		"upgrade -i web CHARTS/web",
 		"upgrade -i web CHARTS/web --set replicas=0",
 		"uninstall web --keep-history",
@@ -144,7 +144,7 @@ var scenarios = []scenario{
 		"install web CHARTS/web --replace",
 		"history web",
 	}},
-	{"history's end", simple, []string{
+	{name: "history's end", charts: simple, steps: []string{
 		"install web CHARTS/web",
 		"upgrade web CHARTS/web --history-max 2",
 		"upgrade web CHARTS/web --history-max 2",
@@ -154,7 +154,7 @@ var scenarios = []scenario{
 		"rollback web 3 --history-max 2",
 		"history web",
 	}},
-	{"others' changes", simple, []string{
+	{name: "others' changes", mixed: true, charts: simple, steps: []string{
 		"install web CHARTS/web --set env.A=1",
 		`! patch deployments web {"metadata":{"annotations":{"mine":"yes"}},"spec":{"replicas":5}}`,
 		"upgrade web CHARTS/web --set env.A=1,image=b",
@@ -168,7 +168,7 @@ var scenarios = []scenario{
 		"! settle",
 		"rollback web 1 --force",
 	}},
-	{"ownership", simple, []string{
+	{name: "ownership", charts: simple, steps: []string{
 		"! configmap web-config",
 		"install web CHARTS/web",
 		"install web CHARTS/web --dry-run",
@@ -179,7 +179,7 @@ var scenarios = []scenario{
 		`! patch configmaps three-config {"metadata":{"labels":{"app.kubernetes.io/managed-by":"Helm"},"annotations":{"meta.helm.sh/release-name":"three","meta.helm.sh/release-namespace":"NS"}}}`,
 		"install three CHARTS/web",
 	}},
-	{"pending", simple, []string{
+	{name: "pending", mixed: true, charts: simple, steps: []string{
 		"install web CHARTS/web",
 		"! status web 1 pending-install",
 		"install web CHARTS/web",
@@ -199,7 +199,7 @@ var scenarios = []scenario{
 		"history web",
 		"uninstall web",
 	}},
-	{"failures", simple + `-- bad/Chart.yaml --
+	{name: "failures", charts: simple + `-- bad/Chart.yaml --
 apiVersion: v2
 name: bad
 version: 0.1.0
@@ -224,7 +224,7 @@ metadata: {name: fine}
 apiVersion: v1
 kind: Nowhere
 metadata: {name: fine}
-`, []string{
+`, steps: []string{
 		"install bad CHARTS/bad",
 		"history bad",
 		"install bad CHARTS/bad --replace",
@@ -241,7 +241,7 @@ metadata: {name: fine}
 		"upgrade bad CHARTS/worse --disable-openapi-validation",
 		"list -a",
 	}},
-	{"timeouts", `-- never/Chart.yaml --
+	{name: "timeouts", charts: `-- never/Chart.yaml --
 apiVersion: v2
 name: never
 version: 0.1.0
@@ -258,7 +258,7 @@ kind: PersistentVolumeClaim
 metadata: {name: none}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}, storageClassName: none}
 {{- end }}
-`, []string{
+`, steps: []string{
 		"install a CHARTS/never --wait --timeout 1s",
 		"upgrade a CHARTS/never --set claim=false --wait --timeout 3s",
 		"upgrade a CHARTS/never --wait --timeout 1s",
@@ -270,7 +270,7 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}, stor
 		"rollback a 1 --wait --timeout 1s",
 		"history a",
 	}},
-	{"hooks", hooks, []string{
+	{name: "hooks", mixed: true, charts: hooks, steps: []string{
 		"install h CHARTS/hooks --timeout 30s",
 		"get hooks h",
 		"upgrade h CHARTS/hooks --timeout 30s",
@@ -278,7 +278,7 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}, stor
 		"upgrade h CHARTS/hooks --no-hooks",
 		"uninstall h --timeout 30s",
 	}},
-	{"failing hooks", hooks, []string{
+	{name: "failing hooks", charts: hooks, steps: []string{
 		"install bad CHARTS/hooks --set fail=pre-install --timeout 30s",
 		"history bad",
 		"uninstall bad --no-hooks",
@@ -289,7 +289,7 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}, stor
 		"list -a",
 		"uninstall ok --no-hooks",
 	}},
-	{"tests", hooks, []string{
+	{name: "tests", charts: hooks, steps: []string{
 		"install h CHARTS/hooks --no-hooks",
 		"test h --timeout 30s",
 		"test h --filter name=h-one --timeout 30s",
@@ -298,7 +298,7 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}, stor
 		"test h --timeout 30s",
 		"status h",
 	}},
-	{"keep", `-- keep/Chart.yaml --
+	{name: "keep", mixed: true, charts: `-- keep/Chart.yaml --
 apiVersion: v2
 name: keep
 version: 0.1.0
@@ -322,14 +322,14 @@ metadata: {name: secret, annotations: {helm.sh/resource-policy: " KEEP "}}
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: gone}
-`, []string{
+`, steps: []string{
 		"install k CHARTS/keep",
 		"upgrade k CHARTS/keep --set all=false",
 		"uninstall k",
 		"install k CHARTS/keep",
 		"uninstall k",
 	}},
-	{"definitions", `-- crd/Chart.yaml --
+	{name: "definitions", mixed: true, charts: `-- crd/Chart.yaml --
 apiVersion: v2
 name: crd
 version: 0.1.0
@@ -360,7 +360,7 @@ spec:
   {{- end }}
 -- crd/templates/NOTES.txt --
 {{ .Capabilities.APIVersions.Has "NS.example.com/v1/Thing" }} {{ (lookup "NS.example.com/v1" "Thing" .Release.Namespace "one").spec }}
-`, []string{
+`, steps: []string{
 		"install c CHARTS/crd --skip-crds",
 		"install c CHARTS/crd --dry-run",
 		"install c CHARTS/crd --set more.a=1,more.b=2",
@@ -375,7 +375,7 @@ spec:
 		"uninstall c",
 		"install d CHARTS/crd",
 	}},
-	{"lookup", `-- look/Chart.yaml --
+	{name: "lookup", charts: `-- look/Chart.yaml --
 apiVersion: v2
 name: look
 version: 0.1.0
@@ -393,7 +393,7 @@ data:
   version: {{ .Capabilities.KubeVersion.Version }}
   has: {{ .Capabilities.APIVersions.Has "apps/v1/Deployment" | quote }}
 {{- if .Values.bad }}{{ lookup "nope/v1" "Nope" "" "" }}{{ end }}
-`, []string{
+`, steps: []string{
 		"! configmap there",
 		"install l CHARTS/look",
 		"upgrade l CHARTS/look --dry-run",
@@ -404,7 +404,7 @@ data:
 		"template l CHARTS/look --validate",
 		"template l CHARTS/look --validate --dry-run=server",
 	}},
-	{"odd documents", `-- odd/Chart.yaml --
+	{name: "odd documents", charts: `-- odd/Chart.yaml --
 apiVersion: v2
 name: odd
 version: 0.1.0
@@ -460,7 +460,7 @@ kind: ClusterRole
 metadata: {name: NS-role}
 rules: []
 {{- end }}
-`, []string{
+`, steps: []string{
 		"install a CHARTS/odd",
 		"upgrade a CHARTS/odd --set which=cluster",
 		"uninstall a",
@@ -478,12 +478,12 @@ rules: []
 		"install a10 CHARTS/odd --set which=other",
 		"list -a",
 	}},
-	{"new namespace", simple, []string{
+	{name: "new namespace", charts: simple, steps: []string{
 		"install web CHARTS/web --create-namespace",
 		"upgrade -i two CHARTS/web --create-namespace --set port=99",
 		"uninstall web two",
 	}},
-	{"notes", simple + `-- web/charts/sub/Chart.yaml --
+	{name: "notes", charts: simple + `-- web/charts/sub/Chart.yaml --
 apiVersion: v2
 name: sub
 version: 0.1.0
@@ -494,7 +494,7 @@ apiVersion: v1
 kind: Secret
 metadata: {name: sub-{{ .Release.Name }}}
 stringData: {a: b}
-`, []string{
+`, steps: []string{
 		"install web CHARTS/web --render-subchart-notes",
 		"get notes web",
 		"upgrade web CHARTS/web --hide-notes",
@@ -503,14 +503,14 @@ stringData: {a: b}
 		"install two CHARTS/web --dry-run=client --hide-secret --hide-notes",
 		"test web",
 	}},
-	{"post-renderer", simple + `-- post --
+	{name: "post-renderer", charts: simple + `-- post --
 #!/bin/sh
 sed "s/image: nginx/image: ${1:-rendered}/"
 -- fails --
 #!/bin/sh
 echo no >&2
 exit 3
-`, []string{
+`, steps: []string{
 		"install web CHARTS/web --post-renderer CHARTS/post",
 		"upgrade web CHARTS/web --post-renderer CHARTS/post --post-renderer-args again",
 		"get manifest web",
