@@ -10,7 +10,7 @@
 #include "chart/package.h"
 #include "chart/repo.h"
 #include "chart/rnp.h"
-#include "template/gofmt.h"
+#include "template/gobase.h"
 
 enum { MAX_KEYRING = 64 * 1024 * 1024, MAX_MESSAGE = 1024 * 1024, MAX_UIDS = 64 };
 
@@ -55,6 +55,52 @@ static int make_message(struct chart_ctx *cx, const char *path, struct str data,
     val_write_yaml(root, ret);
     doc_done(&d);
     return 0;
+}
+
+/* RFC 9580 section 6.1.1. */
+static uint32_t crc24(struct str bytes)
+{
+    uint32_t crc = 0xb704ce;
+    for (size_t i = 0; i < bytes.n; i++) {
+        crc ^= (uint32_t)(unsigned char)bytes.p[i] << 16;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc << 1 ^ (crc & 0x800000 ? 0x1864cfb : 0);
+    }
+    return crc & 0xffffff;
+}
+
+/* Go's openpgp writes no checksum behind a signature; librnp needs one to see where it ends. */
+static struct str with_checksum(struct chart_ctx *cx, struct str text)
+{
+    static const struct str begin = STR_INIT("-----BEGIN PGP SIGNATURE-----"),
+                            end = STR_INIT("-----END PGP SIGNATURE-----");
+    struct buf coded = {0}, raw = {0}, out = {0};
+    ssize_t from = str_find(text, begin), to = str_find(text, end);
+    struct str line, rest, ret = text;
+    size_t at;
+    if (from < 0 || to < from)
+        return text;
+    rest = str_head(str_from(text, (size_t)from + begin.n), (size_t)(to - from) - begin.n);
+    bool checked = false;
+    while (str_next(&rest, '\n', &line)) {
+        line = str_trim(line);
+        checked |= str_starts(line, STR("="));
+        if (str_find_char(line, ':') < 0) /* no header */
+            buf_put(&coded, line);
+    }
+    if (!checked && gobase64_decode(&raw, buf_str(&coded), &at) == 0) {
+        uint32_t crc = crc24(buf_str(&raw));
+        const char sum[3] = {(char)(crc >> 16), (char)(crc >> 8), (char)crc};
+        struct str head = str_head(text, (size_t)to);
+        buf_printf(&out, "%.*s%s=", STR_ARG(head), str_ends(head, STR("\n")) ? "" : "\n");
+        gobase64_write(&out, (struct str){sum, sizeof(sum)});
+        buf_printf(&out, "\n%.*s\n", STR_ARG(str_from(text, (size_t)to)));
+        ret = arena_dup(cx->arena, buf_str(&out));
+    }
+    buf_done(&coded);
+    buf_done(&raw);
+    buf_done(&out);
+    return ret;
 }
 
 /* --- keyrings --- */
@@ -210,7 +256,7 @@ static int verify_message(struct chart_ctx *cx, const char *keyring, struct str 
     size_t n;
     if (keyring_open(cx, keyring, &ring) != 0)
         return chart_wrap(cx, "failed to load keyring");
-    rnp_input_t input = input_of(text);
+    rnp_input_t input = input_of(with_checksum(cx, text));
     rnp()->output_to_memory(&output, MAX_MESSAGE);
     rnp_result_t code = rnp()->op_verify_create(&op, ring, input, output);
     int status = code == RNP_SUCCESS ? 0 : fail_rnp(cx, "verify", code);
