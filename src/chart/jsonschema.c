@@ -8,10 +8,14 @@
 #include "chart/values.h"
 #include "regex/regex.h"
 
-enum { MAX_DEPTH = 300 }; /* schemas and values entered */
+enum {
+    MAX_DEPTH = 300,      /* schemas and values entered */
+    MAX_CHECKS = 1000000, /* of a value against a schema */
+};
 
 /* One value against one schema. */
 struct check {
+    const struct check *outer;
     struct schema_set *set;
     const struct schema_resource *resource;
     const val *schema;
@@ -687,12 +691,22 @@ static struct schema_problem *check_keywords(struct check *k)
     return group;
 }
 
+/* Has the same value come to the same schema, with nothing but references between? */
+static bool is_cycle(const struct check *k)
+{
+    for (const struct check *o = k->outer; o && o->place == k->place; o = o->outer)
+        if (o->schema == k->schema)
+            return true;
+    return false;
+}
+
 /* NULL: it fits. `seen`, when the outer schema asks for it, learns what was looked at. */
 static struct schema_problem *check_value(const struct check *outer, const val *schema,
                                           struct value v, const struct schema_place *place,
                                           bool *seen)
 {
-    struct check k = {.set = outer->set,
+    struct check k = {.outer = outer,
+                      .set = outer->set,
                       .resource = schema_resource_of(outer->set, schema, outer->resource),
                       .schema = schema,
                       .v = v,
@@ -700,6 +714,10 @@ static struct schema_problem *check_value(const struct check *outer, const val *
                       .depth = outer->depth + 1};
     if (val_is_bool(schema))
         return val_bool(schema) ? NULL : new_problem(&k, SCHEMA_PLAIN, STR("false schema"));
+    if (is_cycle(&k))
+        return new_problem(&k, SCHEMA_PLAIN, STR("references of the schema lead in a circle"));
+    if (++k.set->checks > MAX_CHECKS)
+        return new_problem(&k, SCHEMA_PLAIN, STR("the schema takes too many steps"));
     if (k.depth > MAX_DEPTH)
         return new_problem(&k, SCHEMA_PLAIN, STR("schema and value are nested too deep"));
     bool counts =

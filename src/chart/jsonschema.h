@@ -16,6 +16,7 @@ struct schema_set {
     struct chart_ctx *cx;
     struct schema_resource *items;
     size_t n;
+    size_t checks; /* done so far */
 };
 
 /* Where a value lies: "/a/0", innermost first. */

@@ -1,9 +1,12 @@
 #include "chart/lint.h"
 
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "template/gofmt.h"
+#include "chart/lint_deprecated.h"
 #include "chart/render.h"
 #include "functions/semver.h"
 #include "chart/values.h"
@@ -14,6 +17,7 @@ struct linter {
     const char *dir;
     struct lint_result *result;
     const char *path; /* what is being looked at */
+    int kube_minor;
 };
 
 static void say(struct linter *l, enum lint_severity severity, const char *format, ...)
@@ -199,6 +203,25 @@ static const char *bad_name(struct str kind, struct str name, char room[NAME_TEX
     return name_dns1123_subdomain(name, room);
 }
 
+static void lint_deprecation(struct linter *l, struct str version, struct str kind)
+{
+    for (size_t i = 0; i < ARRAY_LEN(lint_deprecated); i++) {
+        if (!str_is(version, lint_deprecated[i].version) ||
+            !str_is(kind, lint_deprecated[i].kind) || lint_deprecated[i].since > l->kube_minor)
+            continue;
+        struct buf b = {0};
+        buf_printf(&b, "%.*s %.*s is deprecated in v1.%d+", STR_ARG(version), STR_ARG(kind),
+                   lint_deprecated[i].since);
+        if (lint_deprecated[i].gone)
+            buf_printf(&b, ", unavailable in v1.%d+", lint_deprecated[i].gone);
+        if (lint_deprecated[i].instead)
+            buf_printf(&b, "; use %s", lint_deprecated[i].instead);
+        say(l, LINT_WARNING, "%s", buf_z(&b));
+        buf_done(&b);
+        return;
+    }
+}
+
 static void lint_object(struct linter *l, const val *v, struct str text)
 {
     static const char *const selecting[] = {"Deployment", "ReplicaSet", "DaemonSet", "StatefulSet"};
@@ -210,6 +233,7 @@ static void lint_object(struct linter *l, const val *v, struct str text)
             "object name does not conform to Kubernetes naming requirements: \"%.*s\": "
             "metadata.name: Invalid value: \"%.*s\": %s",
             STR_ARG(name), STR_ARG(name), problem);
+    lint_deprecation(l, VAL_STR(v, "apiVersion"), kind);
     bool selects =
         str_find(text, STR("matchLabels")) >= 0 || str_find(text, STR("matchExpressions")) >= 0;
     for (size_t i = 0; i < ARRAY_LEN(selecting); i++)
@@ -275,6 +299,23 @@ static struct str output_of(const struct rendered_list *rendered, struct str nam
     return STR("");
 }
 
+/* `"?helm\.sh/hook"?:\s+crd-install` */
+static bool has_crd_hook(struct str text)
+{
+    struct str key = STR("helm.sh/hook");
+    for (ssize_t at; (at = str_find(text, key)) >= 0;) {
+        text = str_from(text, (size_t)at + key.n);
+        struct str rest = str_from(text, str_starts(text, STR("\"")) ? 1 : 0);
+        if (!str_starts(rest, STR(":")))
+            continue;
+        rest = str_from(rest, 1);
+        struct str behind = str_trim(rest);
+        if (behind.p > rest.p && str_starts(behind, STR("crd-install")))
+            return true;
+    }
+    return false;
+}
+
 static bool lint_template(struct linter *l, const struct chart *c, const struct chart_file *f,
                           const struct rendered_list *rendered)
 {
@@ -285,6 +326,10 @@ static bool lint_template(struct linter *l, const struct chart *c, const struct 
         say(l, LINT_ERROR,
             "file extension '%.*s' not valid. Valid extensions are .yaml, .yml, .tpl, or .txt",
             STR_ARG(ext));
+    if (has_crd_hook(f->data))
+        say(l, LINT_WARNING,
+            "manifest is a crd-install hook. This hook is no longer supported in v3 and all CRDs "
+            "should also exist the crds/ directory at the top level of the chart");
     if (str_find(f->data, STR(".Release.Time")) >= 0)
         say(l, LINT_ERROR,
             ".Release.Time has been removed in v3, please replace with the `now` "
@@ -368,8 +413,9 @@ static void lint_dependencies(struct linter *l)
     buf_done(&absent);
 }
 
-int chart_lint(struct chart_ctx *cx, const char *path, struct vmap *values, const char *namespace,
-               const struct capabilities *capabilities, bool skip_schema, struct lint_result *ret)
+static int lint_folder(struct chart_ctx *cx, const char *path, struct vmap *values,
+                       const char *namespace, const struct capabilities *capabilities,
+                       bool skip_schema, struct lint_result *ret)
 {
     struct stat st;
     const char *dir = realpath(path, NULL);
@@ -382,12 +428,58 @@ int chart_lint(struct chart_ctx *cx, const char *path, struct vmap *values, cons
                           "unable to check Chart.yaml file in chart: stat %s/Chart.yaml: no such "
                           "file or directory",
                           path);
-    struct linter l = {cx, kept, ret, ""};
+    int64_t minor = 0;
+    str_to_i64(capabilities->minor, &minor);
+    struct linter l = {cx, kept, ret, "", (int)minor};
     lint_chart_file(&l);
     lint_values(&l, values);
     lint_templates(&l, values, namespace, capabilities, skip_schema);
     lint_dependencies(&l);
     return 0;
+}
+
+static int unpack(struct chart_ctx *cx, const char *path, const char *dir)
+{
+    struct buf packed = {0};
+    struct chart_files files = {0};
+    struct err err = {0};
+    int status = file_read(path, CHART_MAX_TOTAL, &packed, &err);
+    if (status == 0 && chart_read_archive(cx, buf_str(&packed), &files) != 0) {
+        buf_done(&packed);
+        return chart_wrap(cx, "unable to extract tarball");
+    }
+    buf_done(&packed);
+    for (size_t i = 0; i < files.n && status == 0; i++) {
+        const struct chart_file *f = &files.items[i];
+        char *name = arena_z(cx->arena, arena_printf(cx->arena, "%s/%.*s", dir, STR_ARG(f->name)));
+        char *slash = strrchr(name, '/');
+        *slash = 0;
+        status = file_mkdirs(name, 0700, &err);
+        *slash = '/';
+        if (status == 0)
+            status = file_write(name, f->data, 0600, &err);
+    }
+    return status == 0 ? 0 : chart_fail(cx, "%s", err.message);
+}
+
+int chart_lint(struct chart_ctx *cx, const char *path, struct vmap *values, const char *namespace,
+               const struct capabilities *capabilities, bool skip_schema, struct lint_result *ret)
+{
+    struct str name = str_of(path);
+    if (!str_ends(name, STR(".tgz")) && !str_ends(name, STR(".tar.gz")))
+        return lint_folder(cx, path, values, namespace, capabilities, skip_schema, ret);
+    const char *tmp = getenv("TMPDIR");
+    *ret = (struct lint_result){0};
+    char *dir = arena_z(
+        cx->arena, arena_printf(cx->arena, "%s/helm-lint-XXXXXX", tmp && tmp[0] ? tmp : "/tmp"));
+    if (!mkdtemp(dir))
+        return chart_fail(cx, "unable to create temp dir to extract tarball");
+    int status = unpack(cx, path, dir);
+    if (status == 0)
+        status = lint_folder(cx, dir, values, namespace, capabilities, skip_schema, ret);
+    struct err ignored;
+    file_remove_tree(dir, &ignored);
+    return status;
 }
 
 void lint_put(struct buf *b, const struct lint_message *m)

@@ -16,7 +16,7 @@ struct lint_result {
     size_t n;
 };
 
-/* `path` is the folder of a chart. -1 with an error when it is none. */
+/* `path` is the folder of a chart, or a packed one. -1 with an error when it is none. */
 int chart_lint(struct chart_ctx *cx, const char *path, struct vmap *values, const char *namespace,
                const struct capabilities *capabilities, bool skip_schema, struct lint_result *ret);
 void lint_put(struct buf *b, const struct lint_message *m); /* "[INFO] Chart.yaml: …\n" */

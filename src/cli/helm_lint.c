@@ -50,25 +50,32 @@ static int lint_one(struct chart_ctx *cx, const struct options *o, const char *p
     return 0;
 }
 
-/* The charts inside, folders with a Chart.yaml. */
-static int lint_inner(struct chart_ctx *cx, const struct options *o, const char *path,
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* The charts below a folder, unpacked and packed, in the order of Go's filepath.Walk. */
+static int lint_inner(struct chart_ctx *cx, const struct options *o, const char *folder,
                       struct tally *tally, struct buf *out, int depth)
 {
-    struct stat st;
-    const char *charts = arena_printf(cx->arena, "%s/charts", path).p;
+    enum { MAX_DEPTH = 100 };
     struct dirent **names;
-    int n = depth < CHART_MAX_DEPTH ? scandir(charts, &names, NULL, alphasort) : -1;
+    int n = depth < MAX_DEPTH ? scandir(folder, &names, NULL, by_bytes) : -1;
     int status = 0;
     for (int i = 0; i < n; i++) {
-        const char *inner = arena_printf(cx->arena, "%s/%s", charts, names[i]->d_name).p;
-        bool is_chart = names[i]->d_name[0] != '.' &&
-                        stat(arena_printf(cx->arena, "%s/Chart.yaml", inner).p, &st) == 0;
+        struct stat st;
+        struct str name = arena_dup(cx->arena, str_of(names[i]->d_name));
         free(names[i]);
-        if (status != 0 || !is_chart)
+        const char *path = arena_printf(cx->arena, "%s/%s", folder, name.p).p;
+        if (status != 0 || str_is(name, ".") || str_is(name, "..") || lstat(path, &st) != 0)
             continue;
-        status = lint_one(cx, o, inner, tally, out);
-        if (status == 0)
-            status = lint_inner(cx, o, inner, tally, out, depth + 1);
+        if (S_ISDIR(st.st_mode))
+            status = lint_inner(cx, o, path, tally, out, depth + 1);
+        else if (str_is(name, "Chart.yaml"))
+            status = lint_one(cx, o, folder, tally, out);
+        else if (str_ends(name, STR(".tgz")) || str_ends(name, STR(".tar.gz")))
+            status = lint_one(cx, o, path, tally, out);
     }
     if (n >= 0)
         free(names);
@@ -100,9 +107,11 @@ int helm_lint(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     for (int i = 0; i < argc; i++)
         if (lint_one(cx, &o, argv[i], &tally, out) != 0)
             return -1;
-    for (int i = 0; i < argc && o.with_subcharts; i++)
-        if (lint_inner(cx, &o, argv[i], &tally, out, 0) != 0)
+    for (int i = 0; i < argc && o.with_subcharts; i++) {
+        const char *charts = arena_printf(cx->arena, "%s/charts", argv[i]).p;
+        if (lint_inner(cx, &o, charts, &tally, out, 0) != 0)
             return -1;
+    }
     struct str summary = arena_printf(cx->arena, "%zu chart(s) linted, %zu chart(s) failed",
                                       tally.linted, tally.failed);
     if (tally.failed)

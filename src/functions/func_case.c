@@ -532,6 +532,8 @@ FN(shuffle)
     for (size_t i = 0; i < count; i++)
         runes[i] = take_rune(&s);
     for (size_t i = count; i > 1; i--) {
+        if (i % 65536 == 0 && tmpl_check_time(x) < 0)
+            return -1;
         size_t j = (size_t)func_random_below(i);
         uint32_t r = runes[i - 1];
         runes[i - 1] = runes[j];

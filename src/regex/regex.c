@@ -171,7 +171,7 @@ static void put_group(const struct regex *re, struct str name, const struct str 
 static void expand(const struct regex *re, struct str with, const struct str *groups,
                    struct buf *out)
 {
-    for (size_t i = 0; i < with.n;) {
+    for (size_t i = 0; i < with.n && out->n <= REGEX_MAX_OUTPUT;) {
         struct str name;
         size_t end;
         if (with.p[i] != '$') {
@@ -198,7 +198,7 @@ void regex_replace(const struct regex *re, struct str text, struct str with, boo
         buf_append(out, text.p + done, begin - done);
         expand(re, with, groups, out);
         done = begin + groups[0].n;
-        if (!all)
+        if (!all || out->n > REGEX_MAX_OUTPUT)
             break;
     }
     buf_put(out, str_from(text, done));

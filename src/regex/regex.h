@@ -52,8 +52,10 @@ size_t regex_group_count(const struct regex *re); /* parentheses, without the wh
 /* The number of a named group, or -1. */
 int regex_group_named(const struct regex *re, struct str name);
 
+enum { REGEX_MAX_OUTPUT = 256 << 20 };
+
 /* Appends text with matches (all, or the first) replaced by `with`, where $1, ${1} and ${name} are
- * groups and $$ is a dollar sign, as in Go's Expand. */
+ * groups and $$ is a dollar sign, as in Go's Expand. Behind REGEX_MAX_OUTPUT bytes it gives up. */
 void regex_replace(const struct regex *re, struct str text, struct str with, bool all,
                    struct buf *out);
 
