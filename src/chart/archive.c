@@ -206,6 +206,8 @@ static int read_entries(struct tar *t, struct chart_files *files)
         long_name = (struct str){0};
         if (type == '5' || str_ends(name, STR("/")))
             continue;
+        if (type == '3' || type == '4' || type == '6')
+            return chart_fail(t->cx, "chart illegally contains a device: %.*s", STR_ARG(name));
         if (type == '1' || type == '2') { /* a link holds nothing, and must not lead out */
             struct str target = {(const char *)block + 157,
                                  strnlen((const char *)block + 157, 100)};
