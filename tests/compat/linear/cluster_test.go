@@ -143,9 +143,10 @@ func (c *cluster) addServer(store string) {
 	if store != "" {
 		argv = append(argv, "--store", store)
 	}
-	if i == 0 {
+	if i == 0 || store == "" {
 		argv = append(argv, "--service-cidr", "10.198.0.0/16", "--pod-cidr", "10.199.0.0/16")
-	} else { // what the first has, all have
+	}
+	if i > 0 { // what the first has, all have
 		c.copyKeys(filepath.Join(c.dir, "s0"), dir)
 	}
 	p := &process{argv: argv, log: dir + ".log"}
