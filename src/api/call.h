@@ -88,6 +88,7 @@ struct call {
 
     /* the answer */
     int status;
+    size_t sent;         /* bytes of an answer that went out piece by piece, without reply */
     struct bytes *reply; /* JSON unless reply_type says otherwise */
     const char *reply_type;
     struct http_header headers[4];

@@ -46,6 +46,7 @@ static void start(struct stream *s)
 static size_t send(struct stream *s, struct str text)
 {
     struct bytes *b = bytes_new(text);
+    s->c->sent += text.n;
     size_t waiting = http_write(s->x, b);
     bytes_unref(b);
     return waiting;

@@ -16,6 +16,9 @@ enum { MAX_SERIES = 5000 }; /* a loop's; further ones are not counted */
 static const double bounds[] = {0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1,  1.25, 1.5, 2,
                                 3,     4,     5,    6,   8,   10,  15,  20,  30, 45,   60};
 
+/* The same for sizes in bytes. */
+static const double sizes[] = {1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
+
 enum { BUCKETS = ARRAY_LEN(bounds) + 1 };
 
 /* One in the loop's map; the key is FAMILY, then the labels. */
@@ -25,7 +28,18 @@ struct series {
     uint64_t buckets[]; /* of a histogram, not added up */
 };
 
-enum family { REQUESTS = 'r', DURATIONS = 'd', LONG_RUNNING = 'l' };
+enum family { REQUESTS = 'r', DURATIONS = 'd', LONG_RUNNING = 'l', SIZES = 's' };
+
+static bool is_histogram(char family)
+{
+    return family == DURATIONS || family == SIZES;
+}
+
+static const double *bounds_of(char family, size_t *ret_n)
+{
+    *ret_n = family == SIZES ? ARRAY_LEN(sizes) : ARRAY_LEN(bounds);
+    return family == SIZES ? sizes : bounds;
+}
 
 /* --- counting --- */
 
@@ -67,7 +81,7 @@ static struct str series_key(const struct call *c, enum family family, char *roo
     if (family == REQUESTS)
         n += snprintf(room + n, size - (size_t)n, "code=\"%d\",", code);
     n += snprintf(room + n, size - (size_t)n, "component=\"apiserver\",");
-    if (family != LONG_RUNNING)
+    if (family != LONG_RUNNING && family != SIZES)
         n += snprintf(room + n, size - (size_t)n, "dry_run=\"%s\",",
                       c->options.dry_run ? "All" : "");
     n += snprintf(room + n, size - (size_t)n,
@@ -84,20 +98,24 @@ static struct series *series_of(struct map *m, struct str key)
     struct series *s = map_get(m, key);
     if (s || m->count >= MAX_SERIES)
         return s;
-    size_t buckets = key.p[0] == DURATIONS ? BUCKETS * sizeof(s->buckets[0]) : 0;
+    size_t buckets = is_histogram(key.p[0]) ? BUCKETS * sizeof(s->buckets[0]) : 0;
     s = mem_zalloc(sizeof(*s) + buckets);
     map_set(m, key, s);
     return s;
 }
 
-static void observe(struct series *s, double seconds)
+static void observe(struct map *m, struct str key, double v)
 {
-    size_t i = 0;
-    while (i < ARRAY_LEN(bounds) && seconds > bounds[i])
+    struct series *s = series_of(m, key);
+    size_t i = 0, n;
+    const double *upto = bounds_of(key.p[0], &n);
+    if (!s)
+        return;
+    while (i < n && v > upto[i])
         i++;
     s->buckets[i]++;
     s->count++;
-    s->sum += seconds;
+    s->sum += v;
 }
 
 int64_t metrics_now_ns(void)
@@ -112,18 +130,22 @@ void metrics_count(struct call *c)
     struct api_loop *at = c->at;
     if (!at)
         return;
-    char total[768], duration[768];
+    char total[768], duration[768], size[768];
+    size_t sent = c->reply ? c->reply->n : c->sent;
+    bool sized = c->handler == handle_get || c->handler == handle_list;
     bool timed = c->handler != handle_watch && c->handler != handle_relay;
     struct str total_key = series_key(c, REQUESTS, total, sizeof(total));
     struct str duration_key = series_key(c, DURATIONS, duration, sizeof(duration));
+    struct str size_key = series_key(c, SIZES, size, sizeof(size));
     double seconds = (double)(metrics_now_ns() - c->began_ns) / 1e9;
     pthread_mutex_lock(&at->lock);
     struct series *s = series_of(&at->counters, total_key);
     if (s)
         s->count++;
-    s = timed ? series_of(&at->counters, duration_key) : NULL;
-    if (s)
-        observe(s, seconds);
+    if (timed)
+        observe(&at->counters, duration_key, seconds);
+    if (sized)
+        observe(&at->counters, size_key, (double)sent);
     pthread_mutex_unlock(&at->lock);
 }
 
@@ -166,7 +188,7 @@ static void add_up(struct api *api, struct sums *sums)
                 continue;
             to->count += from->count;
             to->sum += from->sum;
-            for (size_t i = 0; map_key(e).p[0] == DURATIONS && i < BUCKETS; i++)
+            for (size_t i = 0; is_histogram(map_key(e).p[0]) && i < BUCKETS; i++)
                 to->buckets[i] += from->buckets[i];
         }
         sums->watching += at->watching;
@@ -189,16 +211,18 @@ static void write_family(const struct sums *sums, enum family family, const char
         struct str labels = str_from(map_key(e), 1);
         if (map_key(e).p[0] != (char)family)
             continue;
-        if (family != DURATIONS) {
+        if (!is_histogram((char)family)) {
             buf_printf(b, "%s{%.*s} %lld\n", name, STR_ARG(labels), (long long)s->count);
             continue;
         }
         unsigned long long below = 0;
-        for (size_t i = 0; i < BUCKETS; i++) {
+        size_t n;
+        const double *upto = bounds_of((char)family, &n);
+        for (size_t i = 0; i <= n; i++) {
             buf_printf(b, "%s_bucket{%.*s,le=\"", name, STR_ARG(labels));
             below += s->buckets[i];
-            if (i < ARRAY_LEN(bounds))
-                buf_printf(b, "%g\"} %llu\n", bounds[i], below);
+            if (i < n)
+                buf_printf(b, "%g\"} %llu\n", upto[i], below);
             else
                 buf_printf(b, "+Inf\"} %llu\n", below);
         }
@@ -262,6 +286,24 @@ static void write_process(struct buf *b)
     buf_done(&uptime);
 }
 
+/* How many objects there are of each built-in kind. */
+static void write_objects(struct api *api, struct buf *b)
+{
+    struct store_snap *snap;
+    struct err ignored;
+    if (store_snap_begin(api->config.store, 0, &snap, &ignored) != 0)
+        return;
+    head(b, "apiserver_storage_objects", "gauge",
+         "Number of stored objects at the time of last check split by kind. In case of a fetching "
+         "error, the value will be -1.");
+    for (struct map_entry *e = NULL; (e = map_next(&api->kinds.by_prefix, e));) {
+        const struct kind *k = e->value;
+        buf_printf(b, "apiserver_storage_objects{resource=\"%.*s\"} %lld\n",
+                   STR_ARG(k->group_resource), (long long)store_count(snap, k->prefix, k->end));
+    }
+    store_snap_end(snap);
+}
+
 void metrics_write(struct api *api, struct buf *b)
 {
     struct sums sums = {0};
@@ -286,7 +328,12 @@ void metrics_write(struct api *api, struct buf *b)
          "Counter of apiserver requests broken out for each verb, dry run value, group, version, "
          "resource, scope, component, and HTTP response code.");
     write_family(&sums, REQUESTS, "apiserver_request_total", b);
+    head(b, "apiserver_response_sizes", "histogram",
+         "Response size distribution in bytes for each group, version, verb, resource, "
+         "subresource, scope and component.");
+    write_family(&sums, SIZES, "apiserver_response_sizes", b);
     metrics_done(&sums.series);
+    write_objects(api, b);
     write_process(b);
     gauge(b, "tutti_store_revision", "gauge", "The last committed revision.",
           (double)store_revision(api->config.store));

@@ -58,6 +58,27 @@ expect "a huge body" 413 sh -c "head -c 4000000 /dev/zero | tr '\\0' x | curl -s
 expect "a deep body" 400 sh -c "python3 -c 'print(\"{\\\"a\\\":\" * 100000)' | curl -s -m 20 --cacert $DIR/ca --cert $DIR/crt --key $DIR/key -H '$JSON' --data-binary @- -w '%{http_code}' https://127.0.0.1:$PORT$CMS"
 expect "a bad name" 'a lowercase RFC 1123 subdomain must consist of' raw POST "$CMS" -H "$JSON" -d '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"Bad_Name"}}'
 expect "a bad selector" 'unable to parse requirement' raw GET "$CMS?labelSelector=a%20b%20c"
+bomb() { # 200 MB of zeros in 200 KB: a body that only a careless server unpacks
+    head -c 200000000 /dev/zero | gzip -9 | raw POST "$CMS" -H "$JSON" -H 'Content-Encoding: gzip' --data-binary @-
+}
+expect "a compressed bomb" 400 bomb
+expect "a deep YAML body" 400 sh -c "python3 -c 'print(\"a: \" + \"[\" * 100000)' | curl -s -m 20 --cacert $DIR/ca --cert $DIR/crt --key $DIR/key -H 'Content-Type: application/yaml' --data-binary @- -w '%{http_code}' https://127.0.0.1:$PORT$CMS"
+crowd() { # 200 creations at once under a quota: none is told of a conflict, all are counted
+    k create quota crowd --hard=count/configmaps=1000 || return 1
+    local i
+    for i in $(seq 200); do
+        [ "$i" = 1 ] || echo next
+        printf 'url = "https://127.0.0.1:%s%s"\nrequest = POST\ncacert = "%s"\ncert = "%s"\nkey = "%s"\nheader = "%s"\n' "$PORT" "$CMS" "$DIR/ca" "$DIR/crt" "$DIR/key" "$JSON"
+        printf 'data = "{\\"metadata\\":{\\"name\\":\\"crowd%s\\"}}"\noutput = /dev/null\nwrite-out = "%%{http_code}\\n"\n' "$i"
+    done >"$DIR/crowd"
+    [ "$(curl -s --parallel --parallel-max 200 --parallel-immediate -K "$DIR/crowd" 2>/dev/null | sort | uniq -c | tr -s ' ')" = " 200 201" ] || return 1
+    local n used
+    n=$(k get cm -o name | wc -l)
+    used=$(k get quota crowd -o jsonpath='{.status.used.count/configmaps}')
+    echo "$n configmaps, $used counted"
+    [ "$n" = "$used" ]
+}
+check "a crowd under a quota" crowd
 expect "a path that leaves" 404 raw GET "/api/v1/namespaces/default/configmaps/..%2f..%2fsecrets"
 expect "a bad token" 401 curl -s -k -m 5 -H 'Authorization: Bearer nonsense' -w '%{http_code}' "https://127.0.0.1:$PORT$CMS"
 expect "nobody may list secrets" 'system:anonymous\" cannot list resource \"secrets\"' curl -s -k -m 5 "https://127.0.0.1:$PORT/api/v1/secrets"

@@ -344,6 +344,8 @@ TEST(requests_are_counted_and_timed)
             "cluster", "LIST"),
         "apiserver_longrunning_requests{component=\"apiserver\"," NAMESPACES("cluster", "WATCH"),
         "# TYPE apiserver_request_duration_seconds histogram\n",
+        "apiserver_response_sizes_count{component=\"apiserver\"," NAMESPACES("cluster", "LIST"),
+        "apiserver_storage_objects{resource=\"namespaces\"} ",
         "apiserver_current_inflight_requests{request_kind=\"mutating\"} 0\n",
         "\nprocess_resident_memory_bytes ",
     };
