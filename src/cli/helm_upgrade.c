@@ -94,6 +94,8 @@ static int install_if_missing(struct chart_ctx *cx, struct options *o, char **ar
 {
     struct helm_records records;
     struct release *last = NULL;
+    if (!action_is_release_name(str_of(argv[0])))
+        return chart_fail(cx, "release name is invalid: %s", argv[0]);
     int rc = helm_records_open(cx, helm_namespace(cx), 0, &records);
     int found = rc ? STORAGE_FAILED : storage_last(records.storage, str_of(argv[0]), &last);
     helm_records_close(&records);
