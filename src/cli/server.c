@@ -242,6 +242,10 @@ static int open_store(struct server *s, struct err *err)
 static int start(struct server *s, const char *service_cidr, const char *pod_cidr, struct err *err)
 {
     struct ranges common;
+    struct in6_addr address;
+    if (s->advertise && inet_pton(AF_INET, s->advertise, &address) != 1 &&
+        inet_pton(AF_INET6, s->advertise, &address) != 1)
+        return err_bad(err, "--advertise-address: \"%s\" is not an address", s->advertise);
     if (file_mkdirs(s->data_dir, 0700, err) || open_store(s, err) ||
         cluster_ranges(s->store, &common, err))
         return -1;
