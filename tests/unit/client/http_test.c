@@ -42,7 +42,20 @@ static void start_watch(struct server *s, struct http_exchange *x)
     http_start(x, 200, NULL, 0);
 }
 
-/* GET of pods lists or watches, POST gives back what it got, all else is 404. */
+/* The form that was asked for, and two warnings. */
+static void answer_with_warnings(struct http_exchange *x, struct str accept)
+{
+    struct http_header headers[] = {
+        {STR("warning"), STR("299 - \"unknown field \\\"a\\\"\"")},
+        {STR("x-other"), STR("299 - \"no\"")},
+        {STR("warning"), STR("299 - \"second\"")},
+    };
+    struct bytes *b = bytes_new(accept);
+    http_respond(x, 200, headers, ARRAY_LEN(headers), b);
+    bytes_unref(b);
+}
+
+/* GET of pods lists or watches, POST gives back what it got, PUT is warned of, all else is 404. */
 static void serve(void *arg, struct http_exchange *x, const struct http_request *r)
 {
     static const char not_found[] = "{\"kind\":\"Status\",\"code\":404,\"reason\":\"NotFound\","
@@ -54,6 +67,8 @@ static void serve(void *arg, struct http_exchange *x, const struct http_request 
         answer(x, 401, STR(""));
     else if (str_is(r->method, "POST"))
         answer(x, 201, r->body);
+    else if (str_is(r->method, "PUT"))
+        answer_with_warnings(x, http_request_header(r, "accept"));
     else if (str_find(r->query, STR("resourceVersion=99")) >= 0)
         answer(x, 410,
                STR("{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"too "
@@ -368,6 +383,38 @@ TEST(a_refused_watch_closes_with_the_status)
 TEST(a_refused_watch_closes_with_the_status_over_http2)
 {
     check_refused(true);
+}
+
+static void check_warnings(bool secure)
+{
+    struct server s;
+    struct client *c;
+    struct err err;
+    struct buf warnings = {0};
+    struct client_response response = {0};
+    server_open(&s, secure, &c);
+    struct client_request r = {.method = "PUT",
+                               .path = STR("/api/v1/namespaces/d/pods/a"),
+                               .content_type = STR("application/json"),
+                               .body = STR("{}"),
+                               .accept = STR("application/json;as=Table"),
+                               .warnings = &warnings};
+    CHECK_OK(client_do(c, &r, &response, &err), &err);
+    CHECK_STR(bytes_str(response.body), "application/json;as=Table");
+    CHECK_STR(buf_str(&warnings), "unknown field \"a\"\nsecond\n");
+    bytes_unref(response.body);
+    buf_done(&warnings);
+    server_close(&s, c);
+}
+
+TEST(warnings_and_the_form_of_answers_pass)
+{
+    check_warnings(false);
+}
+
+TEST(warnings_and_the_form_of_answers_pass_over_http2)
+{
+    check_warnings(true);
 }
 
 TEST(a_server_that_is_not_there_is_an_error)
