@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/crd/path.h"
 #include "api/crd/schema.h"
 
 enum {
@@ -291,7 +292,8 @@ __attribute__((format(printf, 3, 4))) static void complain(struct judge *j, cons
     buf_printf(&field, "%s%s%s", buf_z(&j->path), *member ? "." : "", member);
     val *cause = val_new_obj(j->d);
     val_set_z(j->d, cause, "reason",
-              str_starts(buf_str(&b), STR("Required"))    ? "FieldValueRequired"
+              str_starts(buf_str(&b), STR("Internal"))    ? "InternalError"
+              : str_starts(buf_str(&b), STR("Required"))  ? "FieldValueRequired"
               : str_starts(buf_str(&b), STR("Forbidden")) ? "FieldValueForbidden"
                                                           : "FieldValueInvalid");
     val_set_s(j->d, cause, "message", buf_str(&b));
@@ -336,6 +338,11 @@ static void judge_cost(struct judge *j, const struct cel_program *p, const struc
     note_cost(j, member, cost);
 }
 
+static bool has_line_breaks(struct str s)
+{
+    return memchr(s.p, '\n', s.n) || memchr(s.p, '\r', s.n);
+}
+
 /* A rule as Go writes its struct. */
 static void put_rule(const val *rule, struct buf *b)
 {
@@ -358,8 +365,9 @@ static void put_rule(const val *rule, struct buf *b)
     buf_putc(b, '}');
 }
 
-/* Compiles one expression: it must give the type that is wanted. */
-static void judge_expression(struct judge *j, const struct cel_type *type, const val *rule,
+/* Compiles one expression: it must give the type that is wanted. The answer: whether it names
+ * oldSelf. */
+static bool judge_expression(struct judge *j, const struct cel_type *type, const val *rule,
                              const char *member, enum cel_type_kind wanted, uint64_t often)
 {
     struct str text = VAL_STR(rule, member);
@@ -369,7 +377,8 @@ static void judge_expression(struct judge *j, const struct cel_type *type, const
     put_rule(rule, &quoted);
     const struct cel_type *got = p ? cel_program_type(p) : NULL;
     if (!p)
-        complain(j, member, "Invalid value: %s: compilation failed: %.*s", buf_z(&quoted),
+        complain(j, member, "Invalid value: %s: %scompilation failed: %.*s", buf_z(&quoted),
+                 wanted == CEL_T_BOOL ? "" : "messageExpression ",
                  STR_ARG(str_trim(buf_str(&issues))));
     else if (got->kind != wanted && got->kind != CEL_T_DYN)
         complain(j, member, "Invalid value: %s: %s", buf_z(&quoted),
@@ -377,12 +386,82 @@ static void judge_expression(struct judge *j, const struct cel_type *type, const
                                       : "messageExpression must evaluate to a string");
     else
         judge_cost(j, p, type, member, often);
+    bool old = p && cel_program_uses(p, STR("oldSelf"));
     cel_program_free(p);
     buf_done(&issues);
     buf_done(&quoted);
+    return old;
 }
 
-static void judge_rules(struct judge *j, const val *node, bool root, uint64_t often)
+/* A field path names members that the schema below node has. */
+static bool is_field_path(struct judge *j, const val *node, struct str text)
+{
+    struct crd_path path;
+    struct err ignored;
+    if (crd_path_parse(&j->a, text, &path, &ignored) != 0)
+        return false;
+    for (size_t i = 0; i < path.count && node; i++) {
+        if (path.steps[i].kind != CRD_STEP_MEMBER)
+            return false;
+        const val *member = val_get_str(val_get(node, "properties"), path.steps[i].name);
+        node = member ? member : val_get(node, "additionalProperties");
+    }
+    return val_is_obj(node);
+}
+
+/* What a rule says besides its expression. false: it is not worth compiling. */
+static bool judge_texts(struct judge *j, const val *node, const val *rule)
+{
+    struct str text = str_trim(VAL_STR(rule, "rule")), message = VAL_STR(rule, "message"),
+               path = VAL_STR(rule, "fieldPath"), expression = VAL_STR(rule, "messageExpression");
+    struct buf quoted = {0};
+    size_t before = val_len(j->causes);
+    val_write_json(val_new_str(j->d, message), &quoted);
+    if (!text.n)
+        complain(j, "rule", "Required value: rule is not specified");
+    else if (message.n && !str_trim(message).n)
+        complain(j, "message", "Invalid value: %s: must be non-empty if specified", buf_z(&quoted));
+    else if (has_line_breaks(str_trim(message)))
+        complain(j, "message", "Invalid value: %s: must not contain line breaks", buf_z(&quoted));
+    else if (has_line_breaks(text) && !message.n)
+        complain(j, "message",
+                 "Required value: message must be specified if rule contains line breaks");
+    if (expression.n && !str_trim(expression).n)
+        complain(j, "messageExpression",
+                 "Required value: messageExpression must be non-empty if specified");
+    buf_clear(&quoted);
+    val_write_json(val_new_str(j->d, path), &quoted);
+    if (path.n && !str_trim(path).n)
+        complain(j, "fieldPath", "Invalid value: %s: must be non-empty if specified",
+                 buf_z(&quoted));
+    if (has_line_breaks(path))
+        complain(j, "fieldPath", "Invalid value: %s: must not contain line breaks", buf_z(&quoted));
+    if (path.n && !is_field_path(j, node, path))
+        complain(j, "fieldPath", "Invalid value: %s: must be a valid path", buf_z(&quoted));
+    buf_done(&quoted);
+    return val_len(j->causes) == before;
+}
+
+/* oldSelf needs a value that can be told apart from its siblings. */
+static void judge_old_self(struct judge *j, const val *rule, bool used, struct str uncorrelatable)
+{
+    struct buf quoted = {0};
+    const val *optional = val_get(rule, "optionalOldSelf");
+    val_write_json(val_get(rule, "rule"), &quoted);
+    if (used && uncorrelatable.n)
+        complain(j, "rule",
+                 "Invalid value: %s: oldSelf cannot be used on the uncorrelatable portion of the "
+                 "schema within %.*s",
+                 buf_z(&quoted), STR_ARG(uncorrelatable));
+    else if (!used && optional && !val_is_null(optional))
+        complain(j, "optionalOldSelf",
+                 "Invalid value: %s: may not be set if oldSelf is not used in rule",
+                 val_bool(optional) ? "true" : "false");
+    buf_done(&quoted);
+}
+
+static void judge_rules(struct judge *j, const val *node, bool root, uint64_t often,
+                        struct str uncorrelatable)
 {
     const val *rules = val_get(node, "x-kubernetes-validations");
     if (!val_len(rules))
@@ -391,44 +470,51 @@ static void judge_rules(struct judge *j, const val *node, bool root, uint64_t of
     const struct cel_type *type =
         cel_type_of_openapi(&j->a, node, root || embedded, STR("selfType"));
     size_t i = 0, back = j->path.n;
-    VAL_FOR (rules, rule) {
+    if (!type)
+        complain(j, "x-kubernetes-validations",
+                 "Internal error: internal error: failed to construct type information for "
+                 "x-kubernetes-validations rules: unable to convert structural schema to CEL "
+                 "declarations");
+    VAL_FOR (type ? rules : NULL, rule) {
+        bool used = false;
         buf_printf(&j->path, ".x-kubernetes-validations[%zu]", i++);
-        if (!str_trim(VAL_STR(rule, "rule")).n)
-            complain(j, "rule", "Required value: rule is not specified");
-        else if (!type)
-            complain(j, "rule",
-                     "Invalid value: \"%.*s\": internal error: cel validator got an "
-                     "unexpected schema",
-                     STR_ARG(VAL_STR(rule, "rule")));
-        else
-            judge_expression(j, type, rule, "rule", CEL_T_BOOL, often);
-        if (type && VAL_STR(rule, "messageExpression").n)
-            judge_expression(j, type, rule, "messageExpression", CEL_T_STRING, 1);
+        if (judge_texts(j, node, rule)) {
+            used = judge_expression(j, type, rule, "rule", CEL_T_BOOL, often);
+            if (VAL_STR(rule, "messageExpression").n)
+                used |= judge_expression(j, type, rule, "messageExpression", CEL_T_STRING, 1);
+            judge_old_self(j, rule, used, uncorrelatable);
+        }
         j->path.n = back;
         j->path.p[back] = '\0';
     }
 }
 
-static void judge_node(struct judge *j, const val *node, bool root, int depth, uint64_t often)
+/* uncorrelatable: the path of the list whose items cannot be told apart; empty: there is none
+ * above. */
+static void judge_node(struct judge *j, const val *node, bool root, int depth, uint64_t often,
+                       struct str uncorrelatable)
 {
     enum { DEPTH_MAX = 100 };
     size_t back = j->path.n;
     if (!val_is_obj(node) || depth > DEPTH_MAX)
         return;
-    judge_rules(j, node, root, often);
+    judge_rules(j, node, root, often, uncorrelatable);
     VAL_EACH (val_get(node, "properties"), key, member) {
         buf_printf(&j->path, ".properties[%.*s]", STR_ARG(val_str(key)));
-        judge_node(j, member, false, depth + 1, often);
+        judge_node(j, member, false, depth + 1, often, uncorrelatable);
         j->path.n = back;
         j->path.p[back] = '\0';
     }
     static const char *const inner[] = {"items", "additionalProperties"};
     static const char *const limits[] = {"maxItems", "maxProperties"};
     for (size_t i = 0; i < ARRAY_LEN(inner); i++) {
+        struct str list = uncorrelatable;
+        if (i == 0 && !list.n && !str_is(VAL_STR(node, "x-kubernetes-list-type"), "map"))
+            list = arena_dup(&j->a, buf_str(&j->path));
         buf_printf(&j->path, ".%s", inner[i]);
         const val *limit = val_get(node, limits[i]);
         uint64_t most = limit && val_int(limit) > 0 ? (uint64_t)val_int(limit) : 0;
-        judge_node(j, val_get(node, inner[i]), false, depth + 1, times(often, most));
+        judge_node(j, val_get(node, inner[i]), false, depth + 1, times(often, most), list);
         j->path.n = back;
         j->path.p[back] = '\0';
     }
@@ -452,7 +538,7 @@ void crd_rules_validate(const val *openapi, struct str path, struct doc *d, val 
 {
     struct judge j = {.d = d, .causes = causes};
     buf_put(&j.path, path);
-    judge_node(&j, openapi, true, 0, 1);
+    judge_node(&j, openapi, true, 0, 1, (struct str){0});
     if (j.total > SCHEMA_BUDGET) {
         complain_of_expensive(&j);
         complain_of_cost(&j, "",

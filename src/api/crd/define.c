@@ -163,7 +163,9 @@ static void row(struct strategy_ctx *c, const val *obj, struct doc *d, val *cell
     const struct crd_version *version = crd_version_of(c->kind);
     cell_name(d, cells, obj);
     for (size_t i = 0; i < version->column_count; i++)
-        put_cell(c, d, version->columns[i].type, crd_path_get(&version->columns[i].path, obj),
+        put_cell(c, d, version->columns[i].type,
+                 version->columns[i].path.count ? crd_path_get(&version->columns[i].path, obj)
+                                                : NULL,
                  cells);
 }
 

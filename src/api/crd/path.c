@@ -40,7 +40,7 @@ static bool parse_bracket(struct str inner, struct crd_step *step)
     inner = str_trim(inner);
     uint64_t index;
     bool negative = inner.n && inner.p[0] == '-';
-    if (str_is(inner, "*")) {
+    if (str_is(inner, "*") || !inner.n) {
         step->kind = CRD_STEP_ALL;
         return true;
     }

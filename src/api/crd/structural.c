@@ -70,6 +70,15 @@ static void invalid(struct look *k, const char *member, const val *v, const char
     buf_done(&b);
 }
 
+static void unsupported(struct look *k, const val *node, const char *member, const char *text)
+{
+    struct buf b = {0};
+    buf_puts(&b, "Unsupported value: ");
+    val_write_json(val_get(node, member), &b);
+    complain(k, "FieldValueNotSupported", member, buf_z(&b), text);
+    buf_done(&b);
+}
+
 /* --- value validations: allOf, anyOf, oneOf, not, and what they hold --- */
 static bool is_type_only(const val *node, const char *type)
 {
@@ -211,57 +220,74 @@ static bool has_word(const val *list, struct str word)
     return false;
 }
 
+/* One of the members that identify an item. */
+static void check_list_key(struct look *k, const val *items, struct str name, const val *key)
+{
+    static const char *const scalars[] = {"string", "integer", "number", "boolean"};
+    struct str type = VAL_STR(key, "type");
+    bool scalar = false;
+    size_t back = enter(k, "items"), inner = enter_key(k, name);
+    for (size_t i = 0; i < ARRAY_LEN(scalars); i++)
+        scalar |= str_is(type, scalars[i]);
+    if (!scalar)
+        invalid(k, "type", val_get(key, "type"),
+                "must be a scalar type if parent array's x-kubernetes-list-type is map");
+    if (VAL_BOOL(key, "nullable"))
+        forbidden(k, "nullable",
+                  "this property is in x-kubernetes-list-map-keys, so it cannot be nullable");
+    if (!val_get(key, "default") && !has_word(val_get(items, "required"), name))
+        required(k, "default",
+                 "this property is in x-kubernetes-list-map-keys, so it must have a default or be "
+                 "a required property");
+    leave(k, inner);
+    leave(k, back);
+}
+
 static void check_list_keys(struct look *k, const val *node)
 {
     const val *keys = val_get(node, "x-kubernetes-list-map-keys"), *items = val_get(node, "items");
     const val *properties = val_get(items, "properties");
+    val *seen = val_new_obj(k->d);
+    bool known = true;
     if (!val_len(keys))
         required(k, "x-kubernetes-list-map-keys",
                  "must not be empty if x-kubernetes-list-type is map");
-    if (!str_is(VAL_STR(items, "type"), "object"))
+    if (!str_is(VAL_STR(items, "type"), "object")) {
         invalid(k, "items.type", val_get(items, "type"),
                 "must be object if parent array's x-kubernetes-list-type is map");
+        return;
+    }
     VAL_FOR (keys, name) {
         const val *key = val_get_str(properties, val_str(name));
-        size_t back = enter(k, "x-kubernetes-list-map-keys");
-        if (!key) {
-            struct buf b = {0};
-            buf_puts(&b, "entries must all be names of item properties");
-            invalid(k, "", name, buf_z(&b));
-            buf_done(&b);
-        }
-        leave(k, back);
-        if (!key)
-            continue;
-        back = enter(k, "items");
-        size_t inner = enter_key(k, val_str(name));
-        if (VAL_BOOL(key, "nullable"))
-            forbidden(k, "nullable",
-                      "this property is in x-kubernetes-list-map-keys, so it cannot "
-                      "be nullable");
-        if (!val_get(key, "default") && !has_word(val_get(items, "required"), val_str(name)))
-            required(k, "default",
-                     "this property is in x-kubernetes-list-map-keys, so it must have a default or "
-                     "be a required property");
-        leave(k, inner);
-        leave(k, back);
+        known &= key != NULL;
+        if (key)
+            check_list_key(k, items, val_str(name), key);
+        val_set_str(k->d, seen, val_str(name), val_new_bool(k->d, true));
     }
+    if (!known)
+        invalid(k, "x-kubernetes-list-map-keys", keys,
+                "entries must all be names of item properties");
+    if (val_len(seen) < val_len(keys))
+        invalid(k, "x-kubernetes-list-map-keys", keys, "must not contain duplicate entries");
 }
 
 static void check_topology(struct look *k, const val *node)
 {
     struct str list = VAL_STR(node, "x-kubernetes-list-type"),
                map = VAL_STR(node, "x-kubernetes-map-type"), type = VAL_STR(node, "type");
-    const val *items = val_get(node, "items");
+    const val *items = val_get(node, "items"),
+              *type_of_items = val_get(items, "x-kubernetes-map-type");
     if (list.n && !str_is(type, "array"))
         invalid(k, "type", val_get(node, "type"),
                 "must be array if x-kubernetes-list-type is specified");
+    if (map.n && !str_is(type, "object"))
+        invalid(k, "type", val_get(node, "type"),
+                "must be object if x-kubernetes-map-type is specified");
     if (list.n && !str_is(list, "atomic") && !str_is(list, "set") && !str_is(list, "map"))
-        complain(k, "FieldValueNotSupported", "x-kubernetes-list-type", "Unsupported value",
-                 "supported values: \"atomic\", \"map\", \"set\"");
+        unsupported(k, node, "x-kubernetes-list-type",
+                    "supported values: \"atomic\", \"set\", \"map\"");
     if (map.n && !str_is(map, "atomic") && !str_is(map, "granular"))
-        complain(k, "FieldValueNotSupported", "x-kubernetes-map-type", "Unsupported value",
-                 "supported values: \"atomic\", \"granular\"");
+        unsupported(k, node, "x-kubernetes-map-type", "supported values: \"atomic\", \"granular\"");
     if (str_is(list, "map"))
         check_list_keys(k, node);
     else if (val_len(val_get(node, "x-kubernetes-list-map-keys")))
@@ -270,11 +296,13 @@ static void check_topology(struct look *k, const val *node)
     if (str_is(list, "set") || str_is(list, "map"))
         if (VAL_BOOL(items, "nullable"))
             forbidden(k, "items.nullable",
-                      "cannot be nullable when x-kubernetes-list-type is set "
-                      "or map");
+                      str_is(list, "set")
+                          ? "cannot be nullable when x-kubernetes-list-type is set"
+                          : "cannot be nullable when x-kubernetes-list-type is map");
     if (str_is(list, "set") && str_is(VAL_STR(items, "type"), "object") &&
         !str_is(VAL_STR(items, "x-kubernetes-map-type"), "atomic"))
-        invalid(k, "items.x-kubernetes-map-type", val_get(items, "x-kubernetes-map-type"),
+        invalid(k, "items.x-kubernetes-map-type",
+                type_of_items ? type_of_items : val_new_null(k->d),
                 "must be atomic as item of a list with x-kubernetes-list-type=set");
     if (str_is(list, "set") && str_is(VAL_STR(items, "type"), "array") &&
         !str_is(VAL_STR(items, "x-kubernetes-list-type"), "atomic") &&
@@ -305,17 +333,14 @@ static void check_type(struct look *k, const val *node, enum level level)
     else if (!type.n && !VAL_BOOL(node, "x-kubernetes-int-or-string") &&
              !VAL_BOOL(node, "x-kubernetes-preserve-unknown-fields"))
         required(k, "type", empty[level]);
-    else if (type.n && !known) {
-        struct buf b = {0};
-        buf_puts(&b, "Unsupported value: ");
-        val_write_json(v, &b);
-        complain(k, "FieldValueNotSupported", "type", buf_z(&b),
-                 "supported values: \"array\", \"boolean\", \"integer\", \"number\", \"object\", "
-                 "\"string\"");
-        buf_done(&b);
-    }
+    else if (type.n && !known)
+        unsupported(k, node, "type",
+                    "supported values: \"array\", \"boolean\", \"integer\", \"number\", "
+                    "\"object\", \"string\"");
     if (level == LEVEL_ROOT && type.n && !str_is(type, "object"))
         invalid(k, "type", v, "must be object at the root");
+    if (level == LEVEL_ROOT && VAL_BOOL(node, "nullable"))
+        forbidden(k, "nullable", "nullable cannot be true at the root");
 }
 
 /* What every schema has by itself: kind and apiVersion are strings, metadata is an object of which
@@ -330,6 +355,10 @@ static void check_given(struct look *k, const val *node, enum level level)
         size_t back = enter_key(k, str_of(names[i]));
         if (p && !str_is(VAL_STR(p, "type"), "string"))
             invalid(k, "type", val_get(p, "type"), "must be string");
+        if (level == LEVEL_ROOT && val_get(p, "default"))
+            forbidden(k, "default",
+                      i ? "must not be set in top-level apiVersion"
+                        : "must not be set in top-level kind");
         leave(k, back);
     }
     if (!meta || !whole)
@@ -356,6 +385,9 @@ static void check_given(struct look *k, const val *node, enum level level)
 
 static void check_extensions(struct look *k, const val *node)
 {
+    const val *keep = val_get(node, "x-kubernetes-preserve-unknown-fields");
+    if (val_is_bool(keep) && !val_bool(keep))
+        invalid(k, "x-kubernetes-preserve-unknown-fields", keep, "must be true or undefined");
     bool either = VAL_BOOL(node, "x-kubernetes-int-or-string"),
          preserve = VAL_BOOL(node, "x-kubernetes-preserve-unknown-fields"),
          embedded = VAL_BOOL(node, "x-kubernetes-embedded-resource");
@@ -400,8 +432,6 @@ static void check_unsupported(struct look *k, const val *node)
     if (val_len(val_get(node, "properties")) && more && (val_is_obj(more) || val_bool(more)))
         forbidden(k, "additionalProperties",
                   "additionalProperties and properties are mutual exclusive");
-    else if (val_is_bool(more) && !val_bool(more))
-        forbidden(k, "additionalProperties", "additionalProperties cannot be set to false");
 }
 
 /* A default must be pruned and valid itself. */

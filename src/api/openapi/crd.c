@@ -81,9 +81,11 @@ void openapi_custom_definitions(struct writer *w, const struct crd_version *vers
     const struct schema_kind *k = &version->info;
     doc_init(&d);
     val *node = version->openapi ? val_copy(&d, version->openapi) : val_new_obj(&d);
-    if (!w->v3)
+    if (!w->v3 && version->schema && version->schema->preserve)
+        node = val_new_obj(&d); /* Swagger cannot tell what is kept: nothing is said */
+    else if (!w->v3)
         reduce(node, 0);
-    if (!version->openapi || (!w->v3 && version->schema->preserve))
+    if (!val_len(node))
         val_set_z(&d, node, "type", "object");
     put_given(w, &d, val_ensure_obj(&d, node, "properties"), META "ObjectMeta");
     put_kind(&d, node, k, k->kind);
