@@ -2,6 +2,7 @@
  * subresources (pkg/registry/certificates/certificates/strategy.go). */
 #include "api/kinds/other.h"
 
+#include "api/authz/authz.h"
 #include "doc/time.h"
 
 static bool is_decision(const val *condition)
@@ -51,10 +52,40 @@ static int approve(struct strategy_ctx *c, val *obj, const val *body)
     return 0;
 }
 
+static bool may_approve_as(struct strategy_ctx *c, struct str signer)
+{
+    const struct authz_attributes a = {
+        .api = c->api,
+        .verb = STR("approve"),
+        .resource_request = true,
+        .group = STR("certificates.k8s.io"),
+        .version = STR("*"),
+        .resource = STR("signers"),
+        .name = signer,
+    };
+    struct str reason;
+    return authz_check(c->user, &a, &reason) == 1;
+}
+
+/* Upstream's CertificateApproval: the verb approve on the signer, or on all of its domain. */
+static bool may_approve(struct strategy_ctx *c, struct str signer)
+{
+    struct str domain, rest;
+    str_cut(signer, '/', &domain, &rest);
+    return may_approve_as(c, signer) ||
+           may_approve_as(c, arena_printf(c->arena, "%.*s/*", STR_ARG(domain)));
+}
+
 int csr_change_sub(struct strategy_ctx *c, val *obj, const val *body, struct err *err)
 {
     if (strcmp(c->subresource, "approval") != 0)
         return err_set(err, 404, "NotFound", "the server could not find the requested resource");
+    struct str signer = VAL_STR(obj, "spec", "signerName");
+    if (!may_approve(c, signer))
+        return err_set(err, 403, "Forbidden",
+                       "certificatesigningrequests.certificates.k8s.io \"%.*s\" is forbidden: user "
+                       "not permitted to approve requests with signerName \"%.*s\"",
+                       STR_ARG(VAL_STR(obj, "metadata", "name")), STR_ARG(signer));
     return approve(c, obj, body);
 }
 

@@ -57,6 +57,37 @@ TEST(who_edits_a_namespace_rules_nothing_else)
     server_stop(&s);
 }
 
+TEST(who_updates_approvals_approves_for_his_signers_only)
+{
+    struct server s;
+    start(&s);
+    EXPECT_AS(
+        &s,
+        {ADMIN, "POST", RBAC "/clusterroles",
+         "{\"metadata\":{\"name\":\"approver\"},\"rules\":[{\"apiGroups\":[\"certificates.k8s.io\"]"
+         ","
+         "\"resources\":[\"certificatesigningrequests/approval\"],\"verbs\":[\"patch\"]},"
+         "{\"apiGroups\":[\"certificates.k8s.io\"],\"resources\":[\"signers\"],\"resourceNames\":["
+         "\"example.com/*\"],\"verbs\":[\"approve\"]}]}",
+         201},
+        {ADMIN, "POST", RBAC "/clusterrolebindings",
+         "{\"metadata\":{\"name\":\"jane\"},\"roleRef\":{\"apiGroup\":"
+         "\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\",\"name\":\"approver\"},"
+         "\"subjects\":[{\"kind\":\"User\",\"apiGroup\":\"rbac.authorization.k8s.io\","
+         "\"name\":\"jane\"}]}",
+         201},
+        {ADMIN, "POST", CSRS,
+         "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"request\":\"eA==\",\"signerName\":"
+         "\"example.com/a\",\"usages\":[\"client auth\"]}}",
+         201},
+        {JANE, "PATCH", CSRS "/d/approval",
+         "{\"status\":{\"conditions\":[{\"type\":\"Approved\",\"status\":\"True\"}]}}", 200},
+        {JANE, "PATCH", CSRS "/c/approval",
+         "{\"status\":{\"conditions\":[{\"type\":\"Approved\",\"status\":\"True\"}]}}", 403,
+         "user not permitted to approve requests with signerName"});
+    server_stop(&s);
+}
+
 TEST(an_account_without_rights_makes_no_tokens)
 {
     struct server s;
