@@ -42,6 +42,7 @@ struct crd_version { /* one version: a kind, when it is served */
     size_t column_count;
     /* The scale subresource; paths without segments: there is none. */
     struct crd_path spec_replicas, status_replicas, selector;
+    const char *spec_replicas_text;
 };
 
 struct crd { /* one definition, compiled; shared */

@@ -87,7 +87,7 @@ static void validate_scale(const struct crd_version *version, const val *obj, st
     const val *replicas =
         version->spec_replicas.count ? crd_path_get(&version->spec_replicas, obj) : NULL;
     if (val_is_int(replicas) && val_int(replicas) < 0)
-        cause_add(d, causes, "FieldValueInvalid", "spec.replicas",
+        cause_add(d, causes, "FieldValueInvalid", version->spec_replicas_text,
                   "Invalid value: %lld: should be a non-negative integer",
                   (long long)val_int(replicas));
 }
@@ -258,6 +258,7 @@ static void add_subresources(struct crd *crd, struct crd_version *version, const
     *info = (struct schema_subresource){
         "scale", "autoscaling", "v1",
         "Scale", verbs,         schema_find(STR("io.k8s.api.autoscaling.v1.Scale"))};
+    version->spec_replicas_text = arena_z(&crd->arena, VAL_STR(scaling, "specReplicasPath"));
     crd_path_parse(&crd->arena, VAL_STR(scaling, "specReplicasPath"), &version->spec_replicas,
                    &ignored);
     crd_path_parse(&crd->arena, VAL_STR(scaling, "statusReplicasPath"), &version->status_replicas,

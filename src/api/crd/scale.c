@@ -58,9 +58,14 @@ static int check_scale(struct call *c, const val *scale, const val *old, struct 
 {
     int64_t replicas = VAL_INT(scale, "spec", "replicas");
     struct str rv = VAL_STR(scale, "metadata", "resourceVersion");
+    struct str name = VAL_STR(scale, "metadata", "name");
+    if (name.n && !str_eq(name, c->route.name))
+        return err_bad(err,
+                       "the name of the object (%.*s) does not match the name on the URL (%.*s)",
+                       STR_ARG(name), STR_ARG(c->route.name));
     if (replicas < 0) {
         val *causes = val_new_arr(&c->doc);
-        cause_add(&c->doc, causes, "FieldValueInvalid", "spec.replicas",
+        cause_add(&c->doc, causes, "FieldValueInvalid", c->custom->spec_replicas_text,
                   "Invalid value: %lld: should be a non-negative integer", (long long)replicas);
         return fail_invalid(c, c->route.name, causes, err);
     }

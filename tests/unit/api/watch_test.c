@@ -250,6 +250,41 @@ TEST(draining_ends_watches)
     server_stop(&s);
 }
 
+#define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+#define VERSION(name, storage)                                                                     \
+    "{\"name\":\"" name "\",\"served\":true,\"storage\":" storage                                  \
+    ",\"schema\":{\"openAPIV3Schema\":"                                                            \
+    "{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":true}}}"
+
+/* Each version's watch shows that version; all end with what they are watches of. */
+TEST(watches_of_custom_resources)
+{
+    struct server s;
+    struct stream one, two;
+    server_start(&s);
+    EXPECT(&s, {"POST", CRDS, NULL, JSON,
+                "{\"metadata\":{\"name\":\"toys.example.com\"},\"spec\":{\"group\":\"example.com\","
+                "\"scope\":\"Cluster\",\"names\":{\"plural\":\"toys\",\"kind\":\"Toy\"},"
+                "\"versions\":[" VERSION("v1", "true") "," VERSION("v2", "false") "]}}",
+                201, NULL});
+    stream_open_path(&one, &s, "/apis/example.com/v1/toys", "watch=1");
+    stream_open_path(&two, &s, "/apis/example.com/v2/toys", "watch=1");
+    EXPECT(&s,
+           {"POST", "/apis/example.com/v1/toys", NULL, JSON,
+            "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Toy\",\"metadata\":{\"name\":\"a\"}}",
+            201, NULL});
+    CHECK(stream_sees(&one, "\"apiVersion\":\"example.com/v1\",\"metadata\":{\"name\":\"a\""));
+    CHECK(stream_sees(&two, "\"apiVersion\":\"example.com/v2\",\"metadata\":{\"name\":\"a\""));
+    EXPECT(&s, {"DELETE", CRDS "/toys.example.com", NULL, NULL, NULL, 200, NULL});
+    CHECK(stream_sees(&two, "{\"type\":\"DELETED\""));
+    CHECK(!stream_sees(&two, "nothing more"));
+    CHECK(two.closed);
+    CHECK_INT(two.err.code, 0);
+    stream_close(&one);
+    stream_close(&two);
+    server_stop(&s);
+}
+
 static void put_large(struct server *s, int times)
 {
     enum { SIZE = 300000 };
