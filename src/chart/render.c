@@ -164,7 +164,8 @@ static struct str without_no_value(struct arena *a, struct str text)
 static int execute_all(struct chart_ctx *cx, struct tmpl_set *set, const struct sources *sources,
                        const struct render_options *o, struct rendered_list *ret)
 {
-    struct tmpl_limits limits = {.missing = o->strict ? TMPL_MISSING_ERROR : TMPL_MISSING_ZERO};
+    struct tmpl_limits limits = o->limits ? *o->limits : (struct tmpl_limits){0};
+    limits.missing = o->strict ? TMPL_MISSING_ERROR : TMPL_MISSING_ZERO;
     struct tmpl_exec *x = tmpl_exec_new(set, cx->arena, &limits, o->user);
     ret->items = arena_alloc(cx->arena, (sources->n + 1) * sizeof(*ret->items));
     ret->n = 0;

@@ -25,11 +25,12 @@ struct rendered_list {
 struct render_options {
     struct render_release release;
     struct capabilities capabilities;
-    bool strict;               /* missing keys are errors */
-    bool enable_dns;           /* getHostByName asks */
-    bool lint;                 /* `required` and `fail` let everything pass */
-    const struct func *lookup; /* an array with `lookup`, or NULL: there is no cluster */
-    void *user;                /* tmpl_user of functions */
+    bool strict;                      /* missing keys are errors */
+    bool enable_dns;                  /* getHostByName asks */
+    bool lint;                        /* `required` and `fail` let everything pass */
+    const struct func *lookup;        /* an array with `lookup`, or NULL: there is no cluster */
+    void *user;                       /* tmpl_user of functions */
+    const struct tmpl_limits *limits; /* NULL: template.h's defaults; missing is set by strict */
 };
 
 /* Executes all templates of the chart, whose dependencies have been processed. values are those of

@@ -62,7 +62,7 @@ struct tmpl_limits {
     size_t max_steps;  /* nodes evaluated [200 million] */
     int64_t max_ms;    /* wall clock from tmpl_exec_new [20,000] */
     int max_depth; /* `template` inside `template` [100,000, Go's; the C stack may end it before] */
-    int max_include; /* include of one name inside itself [1,000, Helm's] */
+    int max_include; /* include of one name inside itself, and tpl inside tpl [1,000, Helm's] */
 };
 
 struct tmpl_exec *tmpl_exec_new(struct tmpl_set *s, struct arena *a,

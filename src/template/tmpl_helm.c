@@ -111,10 +111,14 @@ static int tpl(struct tmpl_exec *x, const struct value *args, size_t n, struct v
         *ret = value_str(without(x->arena, text, STR("<no value>")));
         return tmpl_spend(x, text.n);
     }
+    if (x->tpl_depth >= x->limits.max_include)
+        return tmpl_fail(x, "tpl is nested more than %d deep", x->limits.max_include);
     if (tpl_parse(x, text, &t) < 0)
         return -1;
     x->set = t.set;
+    x->tpl_depth++;
     int rc = tmpl_run(x, t.tmpl, args[1], &out);
+    x->tpl_depth--;
     x->set = outer;
     if (rc == 0)
         *ret = value_str(without(x->arena, buf_str(&out), STR("<no value>")));

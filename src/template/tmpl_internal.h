@@ -205,6 +205,7 @@ struct tmpl_exec {
     size_t n_vars, cap_vars;
     size_t steps, output;
     int64_t deadline_ms;
+    int tpl_depth;         /* tpl inside tpl */
     const char *stack_end; /* frames below it are refused */
     struct map includes;   /* how often each name is being included, by name */
 };

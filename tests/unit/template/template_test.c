@@ -241,9 +241,19 @@ TEST(template_recursion_never_ends_the_stack)
 {
     check_limit("{{ define \"r\" }}{{ template \"r\" }}{{ end }}{{ template \"r\" }}",
                 (struct tmpl_limits){0}, "exceeded maximum template depth (100000)");
+}
+
+static void expand_itself(void *arg)
+{
+    (void)arg;
     check_limit("{{ define \"r\" }}{{ tpl \"{{ template \\\"r\\\" }}\" . }}{{ end }}"
                 "{{ template \"r\" }}",
-                (struct tmpl_limits){.max_output = 1 << 30}, "exceeded maximum template depth");
+                (struct tmpl_limits){0}, "tpl is nested more than 1000 deep");
+}
+
+TEST(template_tpl_inside_tpl_has_a_limit)
+{
+    tmpl_on_large_stack(expand_itself, NULL);
 }
 
 static void include_itself(void *arg)
