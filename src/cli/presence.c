@@ -201,9 +201,9 @@ static bool split(const char *address, struct str *ret_ip, int64_t *ret_port)
     return str_cut(str_of(address), ' ', ret_ip, &port) && str_to_i64(port, ret_port);
 }
 
-/* One subset or slice has the ports of all its addresses; the first server's count, as servers
- * behind one Service have one port. */
-static val *own_port_only(struct doc *d, const char *const *addresses, size_t n, int64_t *ret_port)
+/* All addresses of a subset or slice have one port, and so have the servers of a cluster; any that
+ * are on another than the first are left out. */
+static val *with_one_port(struct doc *d, const char *const *addresses, size_t n, int64_t *ret_port)
 {
     val *ips = val_new_arr(d);
     *ret_port = 0;
@@ -282,7 +282,7 @@ static int publish(struct presence *p, struct doc *d, bool with_own, struct err 
     const char *addresses[MAX_PEERS + 1];
     int64_t port;
     size_t n = alive(p, with_own, addresses);
-    val *ips = own_port_only(d, addresses, n, &port);
+    val *ips = with_one_port(d, addresses, n, &port);
     if (!val_len(ips))
         return 0; /* better old ones than none */
     return put(p, &RES_ENDPOINTS, d, endpoints_object(d, ips, port), err) ||
