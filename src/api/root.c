@@ -1,5 +1,6 @@
 /* The paths that name no resource: version, health, metrics, OpenAPI, discovery. */
 #include "api/core.h"
+#include "api/crd/crd.h"
 
 static const char version_json[] = "{\n"
                                    "  \"major\": \"1\",\n"
@@ -101,26 +102,40 @@ static bool health_path(struct str path, const char *kind, struct str *ret_only)
 }
 
 /* --- the rest --- */
+static void put_path(struct doc *d, val *paths, struct map *seen, struct str path)
+{
+    if (!map_set(seen, path, d))
+        val_push(paths, val_new_str(d, path));
+}
+
+static void put_group(struct call *c, val *paths, struct map *seen, const struct schema_kind *k)
+{
+    if (!*k->group)
+        return;
+    put_path(&c->doc, paths, seen, arena_printf(&c->arena, "/apis/%s", k->group));
+    put_path(&c->doc, paths, seen, arena_printf(&c->arena, "/apis/%s/%s", k->group, k->version));
+}
+
 static enum call_next list_paths(struct call *c)
 {
     static const char *const fixed[] = {
         "/healthz", "/healthz/etcd", "/healthz/log", "/healthz/ping", "/livez",
         "/metrics", "/openapi/v2",   "/openapi/v3",  "/readyz",       "/version"};
     struct doc *d = &c->doc;
+    struct map seen = {0};
+    struct crd_catalog *catalog = crd_catalog_get(c->api);
     val *v = val_new_obj(d), *paths = val_ensure_arr(d, v, "paths");
     val_push(paths, val_new_z(d, "/api"));
     val_push(paths, val_new_z(d, "/api/v1"));
     val_push(paths, val_new_z(d, "/apis"));
-    const char *last = "";
-    for (const struct schema_kind *k = schema_kinds; k->kind; k++) {
-        if (!*k->group || strcmp(k->group, last) == 0)
-            continue;
-        val_push(paths, val_new_strf(d, "/apis/%s", k->group));
-        val_push(paths, val_new_strf(d, "/apis/%s/%s", k->group, k->version));
-        last = k->group;
-    }
+    for (const struct schema_kind *k = schema_kinds; k->kind; k++)
+        put_group(c, paths, &seen, k);
+    for (size_t i = 0; i < catalog->kind_count; i++)
+        put_group(c, paths, &seen, &catalog->kinds[i]->info);
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
         val_push(paths, val_new_z(d, fixed[i]));
+    crd_catalog_unref(catalog);
+    map_done(&seen);
     return call_reply_val(c, 200, v);
 }
 

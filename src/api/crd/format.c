@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "cel/kube.h"
 #include "doc/names.h"
 #include "doc/time.h"
 
@@ -20,9 +21,11 @@ static bool has_ip(struct str text, int family)
     return inet_pton(family, z, room) == 1;
 }
 
+/* Zeros in front of a number are read, as Go once did. */
 static bool is_ipv4(struct str text)
 {
-    return has_ip(text, AF_INET);
+    char room[NAME_TEXT];
+    return !memchr(text.p, ':', text.n) && name_ip_sloppy(text, room) == NULL;
 }
 
 static bool is_ipv6(struct str text)
@@ -122,55 +125,66 @@ static bool is_date(struct str text)
     return is_datetime((struct str){z, (size_t)n});
 }
 
+/* Go's "1h2m", or "3 weeks": a number and a word (go-openapi/strfmt). */
 static bool is_duration(struct str text)
 {
+    static const char *const units[] = {"ns", "nano", "us", "µs",  "micro", "ms",     "milli",
+                                        "s",  "sec",  "m",  "min", "h",     "hr",     "hour",
+                                        "d",  "day",  "w",  "wk",  "week",  "second", "minute"};
     int64_t ns;
     struct err ignored;
-    return duration_parse(text, &ns, &ignored) == 0;
+    if (duration_parse(text, &ns, &ignored) == 0)
+        return true;
+    size_t n = text.n && text.p[0] == '-';
+    size_t digits = n;
+    while (n < text.n && (isdigit((unsigned char)text.p[n]) || text.p[n] == '.'))
+        n++;
+    struct str unit = str_trim(str_from(text, n));
+    if (n == digits)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        struct str rest = str_from(unit, strlen(units[i]));
+        if (str_starts(unit, str_of(units[i])) && (!rest.n || str_is(rest, "s")))
+            return true;
+    }
+    return false;
 }
 
+/* Letters, digits and dashes inside; the last of several parts has letters only, two or more. */
 static bool is_hostname(struct str text)
 {
     struct str part, rest = text;
     if (!text.n || text.n > 255)
         return false;
-    while (str_next(&rest, '.', &part)) {
-        if (!part.n)
-            return rest.n == 0; /* the root's dot */
-        if (part.n > 63 || part.p[0] == '-' || part.p[part.n - 1] == '-')
+    for (size_t parts = 1; str_next(&rest, '.', &part); parts++) {
+        bool last = !rest.n, letters = true;
+        if (!part.n || part.n > 63 || part.p[0] == '-' || part.p[part.n - 1] == '-')
             return false;
-        for (size_t i = 0; i < part.n; i++)
-            if (!isalnum((unsigned char)part.p[i]) && part.p[i] != '-' && part.p[i] != '_')
+        for (size_t i = 0; i < part.n; i++) {
+            if (!isalnum((unsigned char)part.p[i]) && part.p[i] != '-' &&
+                (unsigned char)part.p[i] < 0x80)
                 return false;
+            letters &= !isdigit((unsigned char)part.p[i]) && part.p[i] != '-';
+        }
+        if (last && parts > 1 && (part.n < 2 || !letters))
+            return false;
     }
-    return true;
+    return text.p[text.n - 1] != '.';
 }
 
 static bool is_email(struct str text)
 {
-    struct str user, host;
+    struct str user, host, name, rest;
+    if (str_ends(text, STR(">")) && str_cut(text, '<', &name, &rest)) /* with a name before it */
+        text = str_head(rest, rest.n - 1);
     if (!str_cut(text, '@', &user, &host) || !user.n || !host.n)
         return false;
     return !memchr(text.p, ' ', text.n) && !memchr(host.p, '@', host.n);
 }
 
-/* net/url.ParseRequestURI: a scheme, or a path from the root. */
 static bool is_uri(struct str text)
 {
-    if (!text.n)
-        return false;
-    for (size_t i = 0; i < text.n; i++)
-        if ((unsigned char)text.p[i] <= ' ' || text.p[i] == 0x7f)
-            return false;
-    if (text.p[0] == '/')
-        return true;
-    struct str scheme, rest;
-    if (!str_cut(text, ':', &scheme, &rest) || !scheme.n || !isalpha((unsigned char)scheme.p[0]))
-        return false;
-    for (size_t i = 0; i < scheme.n; i++)
-        if (!isalnum((unsigned char)scheme.p[i]) && !strchr("+-.", scheme.p[i]))
-            return false;
-    return rest.n > 0;
+    return cel_url_is_request_uri(text, NULL);
 }
 
 static bool is_hexcolor(struct str text)
@@ -213,16 +227,85 @@ static bool is_bson_id(struct str text)
     return text.n == 24;
 }
 
-static bool is_short_name(struct str text)
+/* The digits of a number that may be written with dashes and blanks; -1: other signs, too many. */
+static int take_digits(struct str text, char room[20])
 {
-    char room[NAME_TEXT];
-    return name_dns1123_label(text, room) == NULL;
+    int n = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '-' || text.p[i] == ' ')
+            continue;
+        if (n == 20 || (!isdigit((unsigned char)text.p[i]) && text.p[i] != 'X'))
+            return -1;
+        room[n++] = text.p[i];
+    }
+    return n;
 }
 
-static bool is_long_name(struct str text)
+static bool is_isbn10(struct str text)
 {
-    char room[NAME_TEXT];
-    return name_dns1123_subdomain(text, room) == NULL;
+    char d[20];
+    int sum = 0;
+    if (take_digits(text, d) != 10)
+        return false;
+    for (int i = 0; i < 10; i++) {
+        if (d[i] == 'X' && i < 9)
+            return false;
+        sum += (10 - i) * (d[i] == 'X' ? 10 : d[i] - '0');
+    }
+    return sum % 11 == 0;
+}
+
+static bool is_isbn13(struct str text)
+{
+    char d[20];
+    int sum = 0;
+    if (take_digits(text, d) != 13)
+        return false;
+    for (int i = 0; i < 13; i++) {
+        if (d[i] == 'X')
+            return false;
+        sum += (i % 2 ? 3 : 1) * (d[i] - '0');
+    }
+    return sum % 10 == 0;
+}
+
+static bool is_isbn(struct str text)
+{
+    return is_isbn10(text) || is_isbn13(text);
+}
+
+/* Luhn's sum. */
+static bool is_credit_card(struct str text)
+{
+    char d[20];
+    int n = take_digits(text, d), sum = 0;
+    if (n < 13 || n > 19)
+        return false;
+    for (int i = 0; i < n; i++) {
+        if (d[n - 1 - i] == 'X')
+            return false;
+        int twice = (d[n - 1 - i] - '0') * (i % 2 ? 2 : 1);
+        sum += twice > 9 ? twice - 9 : twice;
+    }
+    return sum % 10 == 0;
+}
+
+/* rgb(1, 20, 255) */
+static bool is_rgb_color(struct str text)
+{
+    struct str part;
+    int parts = 0;
+    if (!str_starts(text, STR("rgb(")) || !str_ends(text, STR(")")))
+        return false;
+    text = str_head(str_from(text, 4), text.n - 5);
+    while (str_next(&text, ',', &part)) {
+        uint64_t value;
+        part = str_trim(part);
+        parts++;
+        if (!str_to_u64(part, &value) || value > 255 || (part.n > 1 && part.p[0] == '0'))
+            return false;
+    }
+    return parts == 3;
 }
 
 static bool is_anything(struct str text)
@@ -231,8 +314,7 @@ static bool is_anything(struct str text)
     return true;
 }
 
-/* Names without dashes. Numbers' formats and password say nothing of a string; of ISBN, credit card
- * and colour codes the names are known and the digits are not counted. */
+/* Names without dashes. Numbers' formats and password say nothing of a string. */
 static const struct {
     const char *name;
     bool (*fits)(struct str text);
@@ -255,13 +337,11 @@ static const struct {
     {"hexcolor", is_hexcolor},
     {"ssn", is_ssn},
     {"bsonobjectid", is_bson_id},
-    {"k8sshortname", is_short_name},
-    {"k8slongname", is_long_name},
-    {"isbn", is_anything},
-    {"isbn10", is_anything},
-    {"isbn13", is_anything},
-    {"creditcard", is_anything},
-    {"rgbcolor", is_anything},
+    {"isbn", is_isbn},
+    {"isbn10", is_isbn10},
+    {"isbn13", is_isbn13},
+    {"creditcard", is_credit_card},
+    {"rgbcolor", is_rgb_color},
     {"password", is_anything},
     {"int32", is_anything},
     {"int64", is_anything},
