@@ -56,8 +56,13 @@ static int parse(struct call *c, const struct schema *s, struct str kind, val **
                        "application/vnd.kubernetes.protobuf");
     if (rc == 0 && val_is_obj(*ret))
         return 0;
-    snprintf(why, sizeof(why), "couldn't get version/kind; json parse error: %s",
-             rc != 0 ? inner.message : "json: cannot unmarshal the value into an object");
+    if (rc == 0)
+        err_bad(&inner,
+                "json: cannot unmarshal %s into Go value of type struct { APIVersion string "
+                "\"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
+                "\"json:\\\"kind,omitempty\\\"\" }",
+                val_type_name(*ret));
+    snprintf(why, sizeof(why), "couldn't get version/kind; json parse error: %s", inner.message);
     return fail_unrecognized(c, kind, why, err);
 }
 

@@ -292,6 +292,35 @@ static void check_versions(struct check *k, const val *versions)
                           "must have exactly one version marked as storage version");
 }
 
+/* The versions of ConversionReview that the webhook reads. */
+static void check_reviews(struct check *k, const val *reviews)
+{
+    val *seen = val_new_obj(k->d);
+    bool known = false;
+    size_t i = 0;
+    if (!val_len(reviews)) {
+        check_required(k, "conversionReviewVersions", NULL);
+        return;
+    }
+    VAL_FOR (reviews, v) {
+        char field[48], room[NAME_TEXT];
+        struct str name = val_str(v);
+        snprintf(field, sizeof(field), "conversionReviewVersions[%zu]", i++);
+        if (val_get_str(seen, name)) {
+            check_invalid(k, field, name, "duplicate version");
+            continue;
+        }
+        val_set_str(k->d, seen, name, val_new_bool(k->d, true));
+        const char *why = name_dns1035_label(name, room);
+        if (why)
+            check_invalid(k, field, name, why);
+        known |= str_is(name, "v1") || str_is(name, "v1beta1");
+    }
+    if (!known)
+        check_invalid_val(k, "conversionReviewVersions", reviews,
+                          "must include at least one of v1, v1beta1");
+}
+
 static void check_conversion(struct check *k, const val *conversion)
 {
     size_t at = check_in(k, "conversion");
@@ -302,10 +331,14 @@ static void check_conversion(struct check *k, const val *conversion)
         check_required(k, "webhookClientConfig", "required when strategy is set to Webhook");
     else if (webhook && (val_get(config, "url") == NULL) == (val_get(config, "service") == NULL))
         check_required(k, "webhookClientConfig", "exactly one of url or service is required");
-    if (webhook && !val_len(VAL_PATH(conversion, "webhook", "conversionReviewVersions")))
-        check_required(k, "conversionReviewVersions", NULL);
+    const val *reviews = VAL_PATH(conversion, "webhook", "conversionReviewVersions");
+    if (webhook)
+        check_reviews(k, reviews);
     if (!webhook && config)
         check_forbidden(k, "webhookClientConfig",
+                        "should not be set when strategy is not set to Webhook");
+    if (!webhook && val_len(reviews))
+        check_forbidden(k, "conversionReviewVersions",
                         "should not be set when strategy is not set to Webhook");
     check_out(k, at);
 }
