@@ -9,7 +9,7 @@
 
 enum {
     RESIDENT_BYTES = 16 << 20,
-    BUSY_BYTES = 96 << 20, /* while only reads follow each other */
+    BUSY_BYTES = 48 << 20, /* while only reads follow each other */
     BUSY_MS = 1000,
     LOOK_EVERY = 64, /* notes of reads */
     LOOK_EVERY_COMMIT = 8,
