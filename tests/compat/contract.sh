@@ -6,6 +6,8 @@
 # must have a node fake-00000.
 . "$(dirname "$0")/../e2e/lib.sh"
 here=$ROOT/tests/compat
+# Other versions of kubectl ask otherwise.
+kubectl version --client -o json 2>/dev/null | grep -q '"gitVersion": "v1.34' || skip_all "needs kubectl 1.34"
 if [ "${1:-}" != record ]; then
     start --no-agent --service-cidr 10.96.0.0/16 --pod-cidr 10.244.0.0/16 || finish
     "$TUTTI" simulate --nodes 2 --prefix fake-0000 --kubeconfig "$KUBECONFIG" >"$DIR/nodes.out" 2>&1 &
