@@ -6,6 +6,7 @@
 # must have a node fake-00000.
 . "$(dirname "$0")/../e2e/lib.sh"
 here=$ROOT/tests/compat
+export PATH=$ROOT/build/peers:$PATH
 # Other versions of kubectl ask otherwise.
 kubectl version --client -o json 2>/dev/null | grep -q '"gitVersion": "v1.34' || skip_all "needs kubectl 1.34"
 if [ "${1:-}" != record ]; then
