@@ -178,6 +178,9 @@ call_fn handle_get, handle_list, handle_watch, handle_create, handle_update, han
 call_fn handle_root;      /* all paths that name no resource */
 call_fn crd_handle_scale; /* of a custom resource (crd_scale.c) */
 
+/* A Scale with the metadata of what it scales (sub.c). */
+val *scale_new(struct call *c, const val *obj);
+
 /* Shared by the writers (write.c). */
 int write_set_put(struct call *c, const struct kind *k, const val *obj, int64_t expect,
                   struct err *err);

@@ -37,7 +37,7 @@ static int load(struct call *c, struct store_kv *kv, val **ret, struct err *err)
 }
 
 /* --- scale --- */
-static val *scale_of(struct call *c, const val *obj)
+val *scale_new(struct call *c, const val *obj)
 {
     static const char *const members[] = {"name", "namespace", "uid", "resourceVersion",
                                           "creationTimestamp"};
@@ -51,6 +51,13 @@ static val *scale_of(struct call *c, const val *obj)
         if (m)
             val_set(d, meta, members[i], val_copy(d, m));
     }
+    return v;
+}
+
+static val *scale_of(struct call *c, const val *obj)
+{
+    struct doc *d = &c->doc;
+    val *v = scale_new(c, obj);
     val *spec = val_ensure_obj(d, v, "spec");
     int64_t replicas = VAL_INT(obj, "spec", "replicas");
     if (replicas)

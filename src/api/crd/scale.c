@@ -6,18 +6,8 @@
 
 static val *scale_of(struct call *c, const val *obj)
 {
-    static const char *const members[] = {"name", "namespace", "uid", "resourceVersion",
-                                          "creationTimestamp"};
     struct doc *d = &c->doc;
-    val *v = val_new_obj(d);
-    val_set_z(d, v, "kind", "Scale");
-    val_set_z(d, v, "apiVersion", "autoscaling/v1");
-    val *meta = val_ensure_obj(d, v, "metadata");
-    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-        const val *m = VAL_PATH(obj, "metadata", members[i]);
-        if (m)
-            val_set(d, meta, members[i], val_copy(d, m));
-    }
+    val *v = scale_new(c, obj);
     int64_t replicas = val_int(crd_path_get(&c->custom->spec_replicas, obj));
     val *spec = val_ensure_obj(d, v, "spec"), *status = val_ensure_obj(d, v, "status");
     if (replicas)
