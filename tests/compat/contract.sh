@@ -7,6 +7,8 @@
 . "$(dirname "$0")/../e2e/lib.sh"
 here=$ROOT/tests/compat
 export PATH=$ROOT/build/peers:$PATH
+kubectl version --client 2>/dev/null | grep -q 'Client Version: v1\.34\.' || skip_all "needs kubectl 1.34 in build/peers or on PATH: others send other requests"
+export PATH=$ROOT/build/peers:$PATH
 # Other versions of kubectl ask otherwise.
 kubectl version --client -o json 2>/dev/null | grep -q '"gitVersion": "v1.34' || skip_all "needs kubectl 1.34"
 if [ "${1:-}" != record ]; then
