@@ -88,7 +88,9 @@ const char *helm_namespace(struct chart_ctx *cx);
 
 /* --- where charts come from --- */
 struct chart_home helm_home(struct chart_ctx *cx);
-const char *helm_data_home(struct chart_ctx *cx); /* $HELM_DATA_HOME and its defaults */
+/* $HELM_kind_HOME, $XDG_kind_HOME/helm or a folder below the home: helm_folder(cx, "DATA",
+ * ".local/share"). */
+const char *helm_folder(struct chart_ctx *cx, const char *kind, const char *below);
 /* ~/.gnupg/pubring.gpg, or that of GNUPGHOME. */
 const char *helm_default_keyring(struct chart_ctx *cx);
 

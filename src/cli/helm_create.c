@@ -25,6 +25,8 @@ int helm_create(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     if (!starter)
         return chart_create(cx, helm_absolute(cx, dir), name, out);
     if (starter[0] != '/')
-        starter = arena_printf(cx->arena, "%s/starters/%s", helm_data_home(cx), starter).p;
+        starter = arena_printf(cx->arena, "%s/starters/%s", helm_folder(cx, "DATA", ".local/share"),
+                               starter)
+                      .p;
     return chart_create_from(cx, dir, name, starter);
 }

@@ -35,19 +35,6 @@ int helm_version(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     return 0;
 }
 
-/* A folder of the XDG kind: HELM_…_HOME, XDG_…_HOME/helm, HOME/default/helm. */
-static const char *home_of(struct chart_ctx *cx, const char *kind, const char *below)
-{
-    const char *own = getenv(arena_printf(cx->arena, "HELM_%s_HOME", kind).p);
-    const char *xdg = getenv(arena_printf(cx->arena, "XDG_%s_HOME", kind).p);
-    const char *home = getenv("HOME");
-    if (own && own[0])
-        return own;
-    if (xdg && xdg[0])
-        return arena_printf(cx->arena, "%s/helm", xdg).p;
-    return arena_printf(cx->arena, "%s/%s/helm", home ? home : "", below).p;
-}
-
 static const char *or_default(const char *name, const char *value)
 {
     const char *set = getenv(name);
@@ -60,20 +47,16 @@ int helm_env(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     struct arena *a = cx->arena;
     if (helm_flags(cx, none, helm_ignored_flags, argc, argv, &argc) != 0)
         return -1;
-    const char *cache = home_of(cx, "CACHE", ".cache");
-    const char *config = home_of(cx, "CONFIG", ".config");
-    const char *data = home_of(cx, "DATA", ".local/share");
+    const struct chart_home home = helm_home(cx);
+    const char *data = helm_folder(cx, "DATA", ".local/share");
     const char *plugins = arena_printf(a, "%s/plugins", data).p;
-    const char *registry = arena_printf(a, "%s/registry/config.json", config).p;
-    const char *repositories = arena_printf(a, "%s/repositories.yaml", config).p;
-    const char *repository_cache = arena_printf(a, "%s/repository", cache).p;
     const struct {
         const char *name, *value;
     } all[] = {
         {"HELM_BIN", "tutti helm"},
         {"HELM_BURST_LIMIT", or_default("HELM_BURST_LIMIT", "100")},
-        {"HELM_CACHE_HOME", cache},
-        {"HELM_CONFIG_HOME", config},
+        {"HELM_CACHE_HOME", helm_folder(cx, "CACHE", ".cache")},
+        {"HELM_CONFIG_HOME", helm_folder(cx, "CONFIG", ".config")},
         {"HELM_DATA_HOME", data},
         {"HELM_DEBUG", or_default("HELM_DEBUG", "false")},
         {"HELM_KUBEAPISERVER", or_default("HELM_KUBEAPISERVER", "")},
@@ -89,9 +72,9 @@ int helm_env(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
         {"HELM_NAMESPACE", helm_namespace(cx)},
         {"HELM_PLUGINS", or_default("HELM_PLUGINS", plugins)},
         {"HELM_QPS", or_default("HELM_QPS", "0.00")},
-        {"HELM_REGISTRY_CONFIG", or_default("HELM_REGISTRY_CONFIG", registry)},
-        {"HELM_REPOSITORY_CACHE", or_default("HELM_REPOSITORY_CACHE", repository_cache)},
-        {"HELM_REPOSITORY_CONFIG", or_default("HELM_REPOSITORY_CONFIG", repositories)},
+        {"HELM_REGISTRY_CONFIG", home.registry_config},
+        {"HELM_REPOSITORY_CACHE", home.cache},
+        {"HELM_REPOSITORY_CONFIG", home.repositories},
     };
     bool found = false;
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {

@@ -13,8 +13,7 @@ static const char *env(const char *name)
     return text ? text : "";
 }
 
-/* $HELM_xxx_HOME, $XDG_xxx_HOME/helm or a folder of the home. */
-static const char *base_folder(struct chart_ctx *cx, const char *kind, const char *below)
+const char *helm_folder(struct chart_ctx *cx, const char *kind, const char *below)
 {
     const char *own = env(arena_printf(cx->arena, "HELM_%s_HOME", kind).p);
     const char *xdg = env(arena_printf(cx->arena, "XDG_%s_HOME", kind).p);
@@ -35,8 +34,8 @@ static const char *choose(const char *flag, const char *variable, const char *ot
 struct chart_home helm_home(struct chart_ctx *cx)
 {
     const struct helm_settings *s = helm_settings(cx);
-    const char *config = base_folder(cx, "CONFIG", ".config");
-    const char *cache = base_folder(cx, "CACHE", ".cache");
+    const char *config = helm_folder(cx, "CONFIG", ".config");
+    const char *cache = helm_folder(cx, "CACHE", ".cache");
     struct arena *a = cx->arena;
     return (struct chart_home){
         .repositories = choose(s->repository_config, "HELM_REPOSITORY_CONFIG",
@@ -46,11 +45,6 @@ struct chart_home helm_home(struct chart_ctx *cx)
         .registry_config = choose(s->registry_config, "HELM_REGISTRY_CONFIG",
                                   arena_printf(a, "%s/registry/config.json", config).p),
     };
-}
-
-const char *helm_data_home(struct chart_ctx *cx)
-{
-    return base_folder(cx, "DATA", ".local/share");
 }
 
 const char *helm_default_keyring(struct chart_ctx *cx)
