@@ -108,8 +108,8 @@ static size_t ports_id(struct view *v, struct backends *s, const struct pod *pod
 
 static bool is_backend(void *service, const struct item *pod)
 {
-    return pod->pod->ip_count && !item_pod_done(pod) &&
-           labels_have(&pod->labels, &((const struct item *)service)->selector);
+    return labels_have(&pod->labels, &((const struct item *)service)->selector) &&
+           pod->pod->ip_count && !item_pod_done(pod);
 }
 
 bool backends_load(struct view *v, struct str key, struct backends *ret)

@@ -51,8 +51,21 @@ static bool has_label(const struct labels *l, const struct label *want)
     return false;
 }
 
+/* Of 64, by FNV-1a. */
+static uint64_t label_bit(const struct label *l)
+{
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < l->key.n; i++)
+        h = (h ^ (unsigned char)l->key.p[i]) * 16777619u;
+    for (size_t i = 0; i < l->value.n; i++)
+        h = (h ^ (unsigned char)l->value.p[i]) * 16777619u;
+    return UINT64_C(1) << (h >> 26);
+}
+
 bool labels_have(const struct labels *l, const struct labels *selection)
 {
+    if (selection->bits & ~l->bits)
+        return false;
     for (size_t i = 0; i < selection->n; i++)
         if (!has_label(l, &selection->at[i]))
             return false;
@@ -85,9 +98,11 @@ struct str part_str(struct parts *p, struct str s)
 struct labels part_labels(struct parts *p, const val *v)
 {
     size_t n = val_len(v);
-    struct labels l = {n ? part_alloc(p, n * sizeof *l.at) : NULL, 0};
-    VAL_EACH (v, key, member)
+    struct labels l = {n ? part_alloc(p, n * sizeof *l.at) : NULL, 0, 0};
+    VAL_EACH (v, key, member) {
         l.at[l.n++] = (struct label){part_str(p, val_str(key)), part_str(p, val_str(member))};
+        l.bits |= label_bit(&(struct label){val_str(key), val_str(member)});
+    }
     return l;
 }
 

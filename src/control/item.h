@@ -46,6 +46,8 @@ struct label {
 struct labels {
     struct label *at;
     size_t n;
+    uint64_t bits; /* one for each label, so that most selections need no look; selections may do
+                      without */
 };
 struct str labels_get(const struct labels *l, const char *key);           /* empty: none */
 bool labels_have(const struct labels *l, const struct labels *selection); /* all of selection */
