@@ -128,7 +128,7 @@ int helm_run_words(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     }
     const struct helm_flag none = {0};
     int unused;
-    helm_flags(cx, &none, helm_ignored_flags, 0, NULL, &unused); /* lists the common ones */
+    helm_flags(cx, &none, helm_common_flags, 0, NULL, &unused); /* lists the common ones */
     (void)out;
     return 0;
 }

@@ -73,7 +73,7 @@ enum { HELM_SETTINGS_FLAGS = 17 };
 void helm_settings_flags(struct helm_settings *s, struct helm_flag ret[HELM_SETTINGS_FLAGS]);
 
 /* As `common` of helm_flags: the flags above, which go into the session's settings. */
-extern const struct helm_flag helm_ignored_flags[];
+extern const struct helm_flag helm_common_flags[];
 
 /* The cluster that flags, environment and kubeconfig name; nothing is asked yet. The caller frees
  * the client. The second: in another context of the same kubeconfig. */

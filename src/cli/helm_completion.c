@@ -120,7 +120,7 @@ int helm_completion(struct chart_ctx *cx, int argc, char **argv, struct buf *out
     };
     bool brief = false;
     const struct helm_flag flags[] = {{"no-descriptions", 0, HELM_SWITCH, &brief, NULL}, {0}};
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     for (size_t i = 0; argc == 1 && i < ARRAY_LEN(scripts); i++)
         if (strcmp(argv[0], scripts[i].shell) == 0) {
@@ -136,7 +136,7 @@ int helm_completion(struct chart_ctx *cx, int argc, char **argv, struct buf *out
 int helm_plugin(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
 {
     const struct helm_flag none[] = {{0}};
-    if (helm_flags(cx, none, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, none, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (argc != 1 || (strcmp(argv[0], "list") != 0 && strcmp(argv[0], "ls") != 0))
         return chart_fail(cx, "\"helm plugin\" has the subcommand list only");

@@ -9,7 +9,7 @@ int helm_create(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
 {
     const char *starter = NULL;
     const struct helm_flag flags[] = {{"starter", 'p', HELM_TEXT, &starter, NULL}, {0}};
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (argc != 1)
         return chart_fail(cx, "\"helm create\" requires 1 argument\n\nUsage:  helm create NAME "

@@ -131,7 +131,7 @@ int helm_dependency(struct chart_ctx *cx, int argc, char **argv, struct buf *out
         {"verify", 0, HELM_SWITCH, &o.source.verify, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (argc == 0)
         return chart_fail(cx, "\"helm dependency\" needs one of build, list, update");

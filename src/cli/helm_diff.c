@@ -39,7 +39,7 @@ static int read_flags(struct chart_ctx *cx, struct options *o, const struct helm
     common_flags(o, all);
     if (own_n)
         memcpy(all + COMMON_FLAGS, own, own_n * sizeof(*own));
-    if (helm_flags(cx, all, helm_ignored_flags, argc, argv, ret_n) != 0)
+    if (helm_flags(cx, all, helm_common_flags, argc, argv, ret_n) != 0)
         return -1;
     return o->around >= 0 ? 0 : chart_fail(cx, "--unified must not be negative");
 }

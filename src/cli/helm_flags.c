@@ -155,7 +155,7 @@ int helm_flags(struct chart_ctx *cx, const struct helm_flag *own, const struct h
     struct helm_session *session = CONTAINER_OF(cx, struct helm_session, cx);
     struct helm_flag shared[HELM_SETTINGS_FLAGS];
     struct tables tables = {own, common};
-    if (common == helm_ignored_flags) {
+    if (common == helm_common_flags) {
         helm_settings_flags(helm_settings(cx), shared);
         tables.common = shared;
     }
@@ -185,4 +185,4 @@ int helm_flags(struct chart_ctx *cx, const struct helm_flag *own, const struct h
     return 0;
 }
 
-const struct helm_flag helm_ignored_flags[] = {{0}};
+const struct helm_flag helm_common_flags[] = {{0}};

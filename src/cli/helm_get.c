@@ -190,7 +190,7 @@ static int read_flags(struct chart_ctx *cx, const struct part *p, struct options
         flags[n++] = (struct helm_flag){"output", 'o', HELM_TEXT, &o->output, NULL};
     if (p->flags & HAS_ALL)
         flags[n++] = (struct helm_flag){"all", 'a', HELM_SWITCH, &o->all, NULL};
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0 ||
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0 ||
         helm_format_of(cx, o->output, &o->format) != 0)
         return -1;
     return argc == 1 ? 0

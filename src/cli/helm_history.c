@@ -14,7 +14,7 @@ static int read_flags(struct chart_ctx *cx, struct options *o, int argc, char **
         {"output", 'o', HELM_TEXT, &o->output, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0 ||
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0 ||
         helm_format_of(cx, o->output, &o->format) != 0)
         return -1;
     return argc == 1 ? 0
@@ -87,10 +87,11 @@ static int get_history(struct chart_ctx *cx, const char *name, struct release_li
 {
     struct helm_records records;
     int status = helm_records_open(cx, helm_namespace(cx), 0, &records);
-    if (status == 0 && !helm_is_release_name(str_of(name)))
-        status = chart_fail(cx, "release name is invalid: %s", name);
+    struct str release = str_of(name);
+    if (status == 0 && !helm_is_release_name(release))
+        status = chart_fail(cx, "release name is invalid: %.*s", STR_ARG(release));
     if (status == 0)
-        status = storage_heads(records.storage, str_of(name), false, ret) == STORAGE_OK ? 0 : -1;
+        status = storage_heads(records.storage, release, false, ret) == STORAGE_OK ? 0 : -1;
     helm_records_close(&records);
     return status;
 }

@@ -22,7 +22,7 @@ int helm_version(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
         {"template", 0, HELM_TEXT, &template, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (template)
         return helm_run_template(cx, "_", template, build_info(cx), out);
@@ -45,7 +45,7 @@ int helm_env(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
 {
     const struct helm_flag none[] = {{0}};
     struct arena *a = cx->arena;
-    if (helm_flags(cx, none, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, none, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     const struct chart_home home = helm_home(cx);
     const char *data = helm_folder(cx, "DATA", ".local/share");

@@ -98,7 +98,7 @@ int helm_lint(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     };
     static char here[] = ".";
     char *default_paths[] = {here};
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (argc == 0) {
         argv = default_paths;

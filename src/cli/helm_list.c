@@ -36,7 +36,7 @@ static int read_flags(struct chart_ctx *cx, struct options *o, int argc, char **
         {"uninstalling", 0, HELM_SWITCH, &o->uninstalling, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0 ||
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0 ||
         helm_format_of(cx, o->output, &o->format) != 0)
         return -1;
     return argc == 0 ? 0

@@ -90,7 +90,7 @@ int helm_package(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
         {"version", 0, HELM_TEXT, &o.version, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (argc == 0)
         return chart_fail(cx, "need at least one argument, the path to the chart");

@@ -95,7 +95,7 @@ int helm_pull(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
         {"untardir", 0, HELM_TEXT, &o.untar_dir, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (argc == 0)
         return chart_fail(cx, "\"helm pull\" requires at least 1 argument\n\nUsage:  helm pull "

@@ -48,7 +48,7 @@ int helm_push(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     struct helm_source source = {0};
     const struct helm_flag flags[] = {HELM_ACCESS_FLAGS(source), {0}};
     (void)out;
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (argc < 2)
         return chart_fail(cx, "\"helm push\" requires at least 2 arguments\n\nUsage:  helm push "

@@ -40,7 +40,7 @@ static int login(struct chart_ctx *cx, int argc, char **argv)
         {"username", 'u', HELM_TEXT, &source.username, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     home = helm_home(cx);
     if (argc < 1)
@@ -58,7 +58,7 @@ static int login(struct chart_ctx *cx, int argc, char **argv)
 static int logout(struct chart_ctx *cx, int argc, char **argv)
 {
     const struct helm_flag none[] = {{0}};
-    if (helm_flags(cx, none, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, none, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (argc < 1)
         return chart_fail(cx, "\"helm registry logout\" requires at least 1 argument\n\nUsage:  "

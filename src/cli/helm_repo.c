@@ -121,7 +121,7 @@ static int add(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
         {"username", 0, HELM_TEXT, &o.source.username, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (argc != 2)
         return chart_fail(cx, "\"helm repo add\" requires 2 arguments\n\nUsage:  helm repo add "
@@ -143,7 +143,7 @@ static int list(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     enum helm_format format;
     struct repo_file f;
     const struct helm_flag flags[] = {{"output", 'o', HELM_TEXT, &output, NULL}, {0}};
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0 ||
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0 ||
         helm_format_of(cx, output, &format) != 0)
         return -1;
     if (argc)
@@ -184,7 +184,7 @@ static int forget(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
 {
     const struct helm_flag none[] = {{0}};
     struct repo_file f;
-    if (helm_flags(cx, none, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, none, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (argc < 1)
         return chart_fail(cx, "\"helm repo remove\" requires at least 1 argument\n\nUsage:  helm "
@@ -224,7 +224,7 @@ static int update(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
         {"timeout", 0, HELM_TEXT, &timeout, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0 ||
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0 ||
         read_timeout(cx, timeout, &timeout_ms) != 0)
         return -1;
     struct chart_home home = helm_home(cx);
@@ -297,7 +297,7 @@ static int index_command(struct chart_ctx *cx, int argc, char **argv, struct buf
         {0},
     };
     (void)out;
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     if (argc != 1)
         return chart_fail(cx, "\"helm repo index\" requires 1 argument\n\nUsage:  helm repo index "

@@ -265,7 +265,7 @@ static int search_repo(struct chart_ctx *cx, int argc, char **argv, struct buf *
         {"versions", 'l', HELM_SWITCH, &o.versions, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     struct str term = words(cx, argc, argv);
     if (o.regexp && argc && !(w.re = regex_new(term, 0, &err)))
@@ -328,7 +328,7 @@ static int search_hub(struct chart_ctx *cx, int argc, char **argv, struct buf *o
         {"output", 'o', HELM_TEXT, &o.output, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     url_encode(&query, words(cx, argc, argv));
     struct str base = str_of(o.endpoint);

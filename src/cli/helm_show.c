@@ -77,7 +77,7 @@ int helm_show(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     };
     struct chart *c;
     const char *path;
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0)
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0)
         return -1;
     enum part part = 0;
     for (size_t i = 0; argc > 0 && i < ARRAY_LEN(parts); i++)

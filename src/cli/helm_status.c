@@ -17,7 +17,7 @@ int helm_status(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     enum helm_format format;
     struct helm_records records;
     struct release *r;
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, &argc) != 0 ||
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0 ||
         helm_format_of(cx, output, &format) != 0)
         return -1;
     if (argc != 1)

@@ -57,7 +57,7 @@ static int read_options(struct chart_ctx *cx, int argc, char **argv, struct opti
         {"wait-for-jobs", 0, HELM_SWITCH, NULL, NULL},
         {0},
     };
-    return helm_flags(cx, flags, helm_ignored_flags, argc, argv, ret_n);
+    return helm_flags(cx, flags, helm_common_flags, argc, argv, ret_n);
 }
 
 /* --- names --- */

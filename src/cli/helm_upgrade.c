@@ -44,7 +44,7 @@ static int read_options(struct chart_ctx *cx, int argc, char **argv, struct opti
         {"wait-for-jobs", 0, HELM_SWITCH, &a->wait_for_jobs, NULL},
         {0},
     };
-    if (helm_flags(cx, flags, helm_ignored_flags, argc, argv, ret_n) != 0 ||
+    if (helm_flags(cx, flags, helm_common_flags, argc, argv, ret_n) != 0 ||
         helm_timeout(cx, timeout, &a->timeout_ms) != 0 ||
         helm_labels(cx, &labels, &a->labels) != 0 || helm_format_of(cx, format, &o->format) != 0 ||
         helm_render_options(cx, &o->chart, &a->render) != 0)

@@ -45,7 +45,7 @@ static enum call_next serve_v2(struct call *c, const struct crd_catalog *custom,
     struct err err;
     struct buf proto = {0};
     val *document;
-    if (doc_parse_json(&d, buf_str(b), &document, &err) != 0) {
+    if (doc_parse_json_max(&d, buf_str(b), b->n, &document, &err) != 0) {
         doc_done(&d);
         return call_fail(c, &err);
     }
