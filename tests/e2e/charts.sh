@@ -121,4 +121,14 @@ else
     skipped=$((skipped + 1))
     echo "skipped: no helm on the PATH or in build/peers"
 fi
+# unexplained [COMMAND…]: flags of the command and of those below it that --help has no word for.
+unexplained() {
+    local text name
+    text=$("$TUTTI" helm "$@" --help)
+    sed -n '/^Flags:/,$p' <<<"$text" | grep -E '^ +(-., )?--[a-z-]+( [a-zA-Z]+)? *$|\(null\)' | sed "s/^/$*:/"
+    for name in $(sed -n '/^Available Commands:/,/^$/p' <<<"$text" | awk 'NR > 1 && NF { print $1 }'); do
+        unexplained "$@" "$name"
+    done
+}
+check "every flag is explained" test -z "$(unexplained)"
 finish
