@@ -2,6 +2,7 @@
 #include "api/crd/crd.h"
 
 #include "api/bootstrap.h"
+#include "api/digest.h"
 #include "api/authz/node_graph.h"
 #include "api/authz/rbac.h"
 #include "base/log.h"
@@ -86,6 +87,7 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
     pthread_mutex_init(&api->feeder_lock, NULL);
     list_init(&api->loops);
     kinds_init(&api->kinds);
+    api->digests = digests_new(&api->kinds);
     if (crd_start(api, err) != 0 || set_up_pki(api, err) != 0 || make_namespaces(api, err) != 0 ||
         bootstrap_objects(api, err) != 0 || rbac_new(config->store, &api->rbac, err) != 0 ||
         node_graph_new(config->store, &api->node_graph, err) != 0) {
@@ -106,6 +108,7 @@ void api_free(struct api *api)
     crd_stop(api);
     token_issuer_free(api->tokens);
     tls_free(api->kubelet_tls);
+    digests_free(api->digests);
     kinds_done(&api->kinds);
     pthread_mutex_destroy(&api->lock);
     pthread_mutex_destroy(&api->feeder_lock);

@@ -219,6 +219,8 @@ struct selection {
     bool plain;      /* each field is the string at its path, and empty where there is none */
 };
 int selection_parse(struct call *c, struct selection *ret, struct err *err);
+/* Whether a field is the string at the path of its name, and empty where there is none. */
+bool selection_is_plain(const struct kind *k, struct str field);
 bool selection_match(const struct selection *s, const struct kind *k, struct str key,
                      struct str json);
 /* The same for an object that is parsed already. */

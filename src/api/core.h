@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "net/tls.h"
 
+struct digests;
 struct expirer;
 struct hub;
 struct node_graph;
@@ -30,6 +31,7 @@ struct api {
     struct tls *kubelet_tls; /* NULL: agents cannot be reached */
     struct rbac *rbac;       /* NULL while the first objects are made */
     struct node_graph *node_graph;
+    struct digests *digests; /* what selectors may leave out (digest.h) */
 
     pthread_mutex_t lock; /* the list of loops */
     struct list loops;

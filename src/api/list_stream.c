@@ -86,14 +86,11 @@ static bool is_full(const struct stream *s)
 static bool produce(struct stream *s, struct store_snap *snap)
 {
     struct str start_at = s->next.n ? buf_str(&s->next) : s->plan.start;
-    struct store_iter *it = store_range(snap, start_at, s->plan.end);
+    struct list_walk walk;
     struct store_kv kv;
-    struct buf room = {0};
     bool more;
-    while ((more = store_next(it, &kv))) {
-        kv.value = kind_view(s->c->kind, kv.value, &room);
-        if (!selection_match(&s->plan.selection, s->c->kind, kv.key, kv.value))
-            continue;
+    list_walk_begin(&walk, &s->plan, s->c->kind, snap, start_at);
+    while ((more = list_walk_next(&walk, &kv))) {
         if (s->comma)
             buf_putc(&s->chunk, ',');
         s->comma = true;
@@ -105,8 +102,7 @@ static bool produce(struct stream *s, struct store_snap *snap)
         buf_putc(&s->next, '\0');
         break;
     }
-    store_iter_free(it);
-    buf_done(&room);
+    list_walk_end(&walk);
     return !more;
 }
 

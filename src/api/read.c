@@ -2,6 +2,7 @@
  * pkg/storage: resourceVersion, resourceVersionMatch, limit and continue). */
 #include "api/call.h"
 #include "api/core.h"
+#include "api/digest.h"
 #include "api/list.h"
 #include "api/proto.h"
 #include "api/raw.h"
@@ -185,6 +186,43 @@ void list_put_head(struct call *c, struct str meta, struct buf *b)
     buf_puts(b, ",\"items\":[");
 }
 
+void list_walk_begin(struct list_walk *w, const struct list_plan *p, const struct kind *k,
+                     struct store_snap *snap, struct str start)
+{
+    *w = (struct list_walk){.p = p, .k = k, .snap = snap};
+    if (!p->keys)
+        w->it = store_range(snap, start, p->end);
+    else
+        while (w->next < p->key_count && str_cmp(p->keys[w->next], start) < 0)
+            w->next++;
+}
+
+static bool step(struct list_walk *w, struct store_kv *ret)
+{
+    if (w->it)
+        return store_next(w->it, ret);
+    while (w->next < w->p->key_count)
+        if (store_get(w->snap, w->p->keys[w->next++], ret) == 1)
+            return true;
+    return false;
+}
+
+bool list_walk_next(struct list_walk *w, struct store_kv *ret)
+{
+    while (step(w, ret)) {
+        ret->value = kind_view(w->k, ret->value, &w->room);
+        if (selection_match(&w->p->selection, w->k, ret->key, ret->value))
+            return true;
+    }
+    return false;
+}
+
+void list_walk_end(struct list_walk *w)
+{
+    store_iter_free(w->it);
+    buf_done(&w->room);
+}
+
 struct page {
     struct buf items;
     struct table table;
@@ -218,14 +256,12 @@ static int put_one(struct call *c, struct page *page, struct str json, struct er
 
 static int collect(struct call *c, const struct list_plan *p, struct page *page, struct err *err)
 {
-    struct store_iter *it = store_range(c->snap, p->start, p->end);
+    struct list_walk walk;
     struct store_kv kv;
-    struct buf last = {0}, room = {0};
+    struct buf last = {0};
     int rc = 0;
-    while (rc == 0 && store_next(it, &kv)) {
-        kv.value = kind_view(c->kind, kv.value, &room);
-        if (!selection_match(&p->selection, c->kind, kv.key, kv.value))
-            continue;
+    list_walk_begin(&walk, p, c->kind, c->snap, p->start);
+    while (rc == 0 && list_walk_next(&walk, &kv)) {
         if (p->limit && page->count == p->limit) {
             page->more = true;
             break;
@@ -237,8 +273,7 @@ static int collect(struct call *c, const struct list_plan *p, struct page *page,
             buf_put(&last, kv.key);
         }
     }
-    store_iter_free(it);
-    buf_done(&room);
+    list_walk_end(&walk);
     page->last = arena_dup(&c->arena, buf_str(&last));
     buf_done(&last);
     return rc;
@@ -354,6 +389,7 @@ enum call_next handle_list(struct call *c)
         return reply_expired(c, &p, &err);
     }
     call_fill_ctx(c, &c->ctx, c->snap);
+    digest_pick(c, &p);
     if (c->x && !p.limit && !c->yaml && !c->proto && c->form != FORM_TABLE)
         return list_stream(c, &p);
     page.table = (struct table){.c = c, .k = c->kind, .out = &page.items, .ctx = c->ctx};

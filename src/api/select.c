@@ -13,9 +13,8 @@ static bool known_field(const struct kind *k, struct str field)
     return false;
 }
 
-/* Whether a field is what lies at the path of its name, as it is for most of them: asked by an
- * object that has nothing else. */
-static bool is_plain(const struct kind *k, struct str field)
+/* As it is for most of them: asked by an object that has nothing else. */
+bool selection_is_plain(const struct kind *k, struct str field)
 {
     struct doc d;
     struct str part, rest = field;
@@ -54,7 +53,7 @@ int selection_parse(struct call *c, struct selection *ret, struct err *err)
                                    STR_ARG(r->key))
                          : err_bad(err, "field label not supported: %.*s", STR_ARG(r->key));
         }
-        s.plain = s.plain && is_plain(c->kind, r->key);
+        s.plain = s.plain && selection_is_plain(c->kind, r->key);
         if (str_is(r->key, "metadata.name") && r->op == SELECT_EQUALS)
             s.name = r->values[0];
     }
