@@ -145,10 +145,23 @@ static size_t utf8_length(const unsigned char *p, size_t n)
     return wrong ? 0 : length;
 }
 
+/* Where ASCII ends, from `at` on, eight bytes at a time. */
+static size_t skip_ascii(struct str s, size_t at)
+{
+    uint64_t eight;
+    for (; s.n - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, s.p + at, sizeof eight);
+        if (eight & 0x8080808080808080)
+            break;
+    }
+    return at;
+}
+
 size_t utf8_valid(struct str s)
 {
     size_t at = 0, length;
-    while (at < s.n && (length = utf8_length((const unsigned char *)s.p + at, s.n - at)))
+    while ((at = skip_ascii(s, at)) < s.n &&
+           (length = utf8_length((const unsigned char *)s.p + at, s.n - at)))
         at += length;
     return at;
 }

@@ -1,28 +1,14 @@
 /* YAML to values in go-yaml's two steps: libyaml's events become a tree of nodes, which then is
- * decoded with its anchors and merges. Recursion is bounded by DOC_MAX_DEPTH in both. */
+ * decoded with its anchors and merges. Recursion is bounded by DOC_MAX_DEPTH in both. Ordinary
+ * texts become nodes without libyaml. */
 #include <math.h>
 #include <stdio.h>
 #include <yaml.h>
 
-#include "base/arena.h"
 #include "base/map.h"
-#include "doc/val.h"
 #include "doc/val_internal.h"
+#include "doc/yaml_node.h"
 #include "doc/yaml_scalar.h"
-
-enum node_kind { SCALAR, SEQUENCE, MAPPING, ALIAS };
-
-struct node {
-    enum node_kind kind;
-    bool implicit; /* a plain scalar without a tag */
-    bool open;     /* an alias that is being followed */
-    int line;      /* from 1 */
-    struct str tag;
-    struct str text;    /* of a scalar: lives in the doc; of an alias: its name */
-    struct node *first; /* elements, or keys and values in turn; of an alias: its target */
-    struct node *next;
-    size_t count; /* elements or members */
-};
 
 struct reader {
     struct doc *doc;
@@ -143,8 +129,9 @@ static int read_node(struct reader *r, yaml_event_t *event, struct node **ret)
     }
 }
 
-/* The first document's root; NULL for an empty stream. Others are ignored, as go-yaml does. */
-static int read_document(struct reader *r, struct node **ret)
+/* By libyaml: the first document's root; NULL for an empty stream. Others are ignored, as go-yaml
+ * does. */
+static int read_events(struct reader *r, struct node **ret)
 {
     for (;;) {
         yaml_event_t event;
@@ -165,6 +152,20 @@ static int read_document(struct reader *r, struct node **ret)
         }
         return status;
     }
+}
+
+static int read_document(struct reader *r, struct str text, struct node **ret)
+{
+    *ret = yaml_read_plain(r->doc, &r->nodes, text);
+    if (*ret)
+        return 0;
+    if (!yaml_parser_initialize(&r->parser))
+        abort();
+    const char *p = text.p ? text.p : "";
+    yaml_parser_set_input_string(&r->parser, (const yaml_char_t *)p, text.n);
+    int status = read_events(r, ret);
+    yaml_parser_delete(&r->parser);
+    return status;
 }
 
 /* --- nodes to values --- */
@@ -317,8 +318,7 @@ static void write_go_syntax(const val *v, struct buf *b)
         buf_puts(b, "interface {}(nil)");
     } else if (val_is_arr(v)) {
         buf_puts(b, "[]interface {}{");
-        VAL_FOR(v, item)
-        {
+        VAL_FOR (v, item) {
             buf_puts(b, first ? "" : ", ");
             write_go_syntax(item, b);
             first = false;
@@ -326,8 +326,7 @@ static void write_go_syntax(const val *v, struct buf *b)
         buf_putc(b, '}');
     } else if (val_is_obj(v)) {
         buf_puts(b, "map[interface {}]interface {}{");
-        VAL_EACH(v, key, member)
-        {
+        VAL_EACH (v, key, member) {
             buf_puts(b, first ? "" : ", ");
             write_go_syntax(key, b);
             buf_putc(b, ':');
@@ -401,8 +400,8 @@ static val *find_member(struct target *t, struct str key)
     if (val_len(t->obj) <= LINEAR)
         return val_get_key(t->obj, key);
     if (t->index.count == 0)
-        VAL_EACH(t->obj, known, member)
-    map_set(&t->index, val_str(known), known);
+        VAL_EACH (t->obj, known, member)
+            map_set(&t->index, val_str(known), known);
     return map_get(&t->index, key);
 }
 
@@ -537,18 +536,14 @@ static int parse(struct doc *doc, struct str text, size_t max, val **ret, struct
         return err_set(err, 413, "RequestEntityTooLarge", "Request entity too large: limit is %zu",
                        max);
     struct reader r = {.doc = doc, .duplicates = duplicates, .err = err};
-    if (!yaml_parser_initialize(&r.parser))
-        abort();
-    yaml_parser_set_input_string(&r.parser, (const yaml_char_t *)(text.p ? text.p : ""), text.n);
     struct node *root = NULL;
     val *v = NULL;
-    int status = read_document(&r, &root);
+    int status = read_document(&r, text, &root);
     r.depth = 0;
     if (status == 0 && root)
         status = decode(&r, root, &v);
     if (status == 0)
         *ret = v ? v : val_new_null(doc);
-    yaml_parser_delete(&r.parser);
     map_done(&r.anchors);
     arena_done(&r.nodes);
     return status;

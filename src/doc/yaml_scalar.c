@@ -33,7 +33,7 @@ static bool resolve_word(struct str text, struct yaml_scalar *ret)
         {{".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"}, {YAML_FLOAT, .r = INFINITY}},
         {{"-.inf", "-.Inf", "-.INF"}, {YAML_FLOAT, .r = -INFINITY}},
     };
-    if (text.n > 5)
+    if (text.n > 5 || (text.n && !strchr("yYtToOnNfF~.+-", text.p[0])))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         for (size_t j = 0; j < 6 && table[i].words[j]; j++)

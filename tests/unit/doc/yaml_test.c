@@ -122,6 +122,53 @@ TEST(aliases_may_not_multiply_without_limit)
     buf_done(&out);
 }
 
+/* Ordinary texts are read without libyaml; one with a tab, if only in a comment, is not. */
+TEST(both_readers_understand_the_same)
+{
+    static const char *const texts[] = {
+        "a: 1\nb:\n  c: x # why\n  d:\ne:\n- f\n-\n- - g\n  - h: i\n    j: k\n",
+        "a:\n\n  # a remark\n  - b\n\nc: d",
+        "---\na: two\n  lines and\n\n  a third\nb: x #y\nc: x#y:z\n",
+        "a: |\n  x\n   y\n\n  z\n\nb: |-\n  x\n\nc: |+\n  x\n\n\nd: >\n  x\n  y\n\n   z\n  w\n",
+        "a: |\n  x\n# remark\nb: >-\n\n\n  x\n  y",
+        "a: |\n    \n  x\n",
+        "a: |\nb: 1\n",
+        "a: |2\n   x\n",
+        "'a': 'it''s\n  two  \n\n  lines '\n\"b\": \"x\\n\\t\\\"\\\\ \n  y\"\nc: \"\\u00e9\"\n",
+        "a: []\nb: {}\nc: [x, 'y', \"z\", 1.5]\nd: [a,]\ne: [-1]\n",
+        "a: b: c\n",
+        "a: 'b': c\n",
+        "a: 'b' c\n",
+        "a: b\n  c: d\n",
+        "a:\n  b: 1\n c: 2\n",
+        "a: 1\n- b\n",
+        "- a\nb: 1\n",
+        "a: x\na: y\n",
+        "&x a: *x\n",
+        "<<: {a: 1}\nb: !!str 2\n",
+        "a : 1\n",
+        "? a\n: b\n",
+        "a: 1\n...\nb: 2\n",
+        "a: \xc3\xa9\xc2\x85\xe2\x80\xa8\n",
+        "a: \xff\n",
+        "plain",
+        "a:b\n",
+        "-a: -b\n--c: - d\n",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct buf whole = {0}, quick = {0}, slow = {0};
+        buf_printf(&whole, "#\n%s", texts[i]);
+        to_json(buf_str(&whole), &quick);
+        buf_clear(&whole);
+        buf_printf(&whole, "#\t\n%s", texts[i]);
+        to_json(buf_str(&whole), &slow);
+        CHECK_STR(buf_str(&quick), buf_z(&slow));
+        buf_done(&whole);
+        buf_done(&quick);
+        buf_done(&slow);
+    }
+}
+
 TEST(depth_is_limited)
 {
     struct buf text = {0}, out = {0};
