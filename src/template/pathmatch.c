@@ -99,6 +99,12 @@ static int match_chunk(struct str chunk, struct str *s)
     return !failed;
 }
 
+/* Can the chunk match no more than what begins with this byte? */
+static bool begins_literally(struct str chunk)
+{
+    return (unsigned char)chunk.p[0] < 0x80 && !strchr("?[\\", chunk.p[0]);
+}
+
 int path_match(struct str pattern, struct str name)
 {
     while (pattern.n) {
@@ -118,6 +124,8 @@ int path_match(struct str pattern, struct str name)
         bool found = matched && (rest.n == 0 || pattern.n > 0);
         for (size_t i = 0; star && !found && i < name.n && name.p[i] != '/'; i++) {
             rest = str_from(name, i + 1);
+            if (begins_literally(chunk) && (rest.n == 0 || rest.p[0] != chunk.p[0]))
+                continue;
             found = match_chunk(chunk, &rest) == 1 && (pattern.n > 0 || rest.n == 0);
         }
         if (!found) { /* the rest of the pattern may still be malformed */
