@@ -172,12 +172,35 @@ static size_t sort_events(const struct store_batch *b, const struct store_event 
     return n;
 }
 
+/* When no key comes or goes. */
+static bool apply_in_place(struct digest *d, const struct kind *k,
+                           const struct store_event *const *events, size_t n)
+{
+    struct buf room = {0};
+    for (size_t i = 0; i < n; i++) {
+        struct str name = str_from(events[i]->key, k->prefix.n);
+        size_t at = lower_bound(d, 0, name);
+        if (!events[i]->value || at == d->count || !str_eq(entry_key(&d->at[at]), name))
+            return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t at = lower_bound(d, 0, str_from(events[i]->key, k->prefix.n));
+        d->at[at].has = digest_object(d, kind_view(k, bytes_str(events[i]->value), &room));
+    }
+    buf_done(&room);
+    return true;
+}
+
 static void apply(struct digests *all, struct digest *d, const struct kind *k,
                   const struct store_batch *b)
 {
     const struct store_event **events =
         mem_realloc_array(NULL, b->count, sizeof(struct store_event *));
     size_t event_count = sort_events(b, events), from = 0, n = 0;
+    if (apply_in_place(d, k, events, event_count)) {
+        free(events);
+        return;
+    }
     struct entry *at = mem_realloc_array(NULL, d->count + event_count + 1, sizeof(*at));
     struct buf room = {0};
     for (size_t i = 0; i < event_count; i++) {
@@ -279,7 +302,7 @@ static bool may_match(const struct wanted *w, const struct entry *e)
 }
 
 static void pick(struct call *c, struct list_plan *p, const struct digest *d,
-                 const struct wanted *w)
+                 const struct wanted *w, struct arena *room)
 {
     struct str prefix = c->kind->prefix;
     size_t from = lower_bound(d, 0, str_from(p->start, prefix.n));
@@ -290,31 +313,45 @@ static void pick(struct call *c, struct list_plan *p, const struct digest *d,
         n += may_match(w, &d->at[i]);
     if (n > (upto - from) / WORTH)
         return;
-    struct str *keys = arena_alloc(&c->arena, n * sizeof(*keys) + 1);
+    struct str *keys = arena_alloc(room, n * sizeof(*keys) + 1);
     p->keys = keys;
     p->key_count = n;
     for (size_t i = from; n; i++)
         if (may_match(w, &d->at[i])) {
             *keys++ =
-                arena_printf(&c->arena, "%.*s%.*s", STR_ARG(prefix), (int)d->at[i].n, d->at[i].key);
+                arena_printf(room, "%.*s%.*s", STR_ARG(prefix), (int)d->at[i].n, d->at[i].key);
             n--;
         }
 }
 
-static bool is_at(struct digests *all, struct digest *d, const struct call *c,
-                  const struct list_plan *p)
+/* Another list has moved it on since this one's snapshot was taken. */
+static bool renew(struct call *c)
 {
+    struct store_snap *newest;
+    struct err ignored;
+    if (store_snap_begin(c->api->config.store, 0, &newest, &ignored) != 0)
+        return false;
+    store_snap_end(c->snap);
+    c->snap = newest;
+    return true;
+}
+
+/* Brings digest and snapshot to one revision. */
+static bool meet(struct digests *all, struct digest *d, struct call *c, const struct list_plan *p)
+{
+    if (p->revision)
+        return d->revision == store_snap_revision(c->snap);
+    if (d->revision > store_snap_revision(c->snap) && !renew(c))
+        return false;
     int64_t revision = store_snap_revision(c->snap);
     if (d->revision == revision)
         return true;
-    if (p->revision || d->revision > revision)
-        return false;
     if (!move_on(all, d, c->kind, c->api->config.store, revision))
         return make(all, d, c->kind, c->snap);
     return d->revision == revision;
 }
 
-void digest_pick(struct call *c, struct list_plan *p)
+void digest_pick(struct call *c, struct list_plan *p, struct arena *room)
 {
     struct digests *all = c->api->digests;
     struct wanted w;
@@ -326,8 +363,8 @@ void digest_pick(struct call *c, struct list_plan *p)
     if (!w.count && !w.name.n)
         return;
     pthread_mutex_lock(&d->lock);
-    if (d->asked && is_at(all, d, c, p))
-        pick(c, p, d, &w);
+    if (d->asked && meet(all, d, c, p))
+        pick(c, p, d, &w, room);
     d->asked = true;
     pthread_mutex_unlock(&d->lock);
 }

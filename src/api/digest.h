@@ -20,5 +20,7 @@ struct digests *digests_new(const struct kinds *kinds); /* borrowed */
 void digests_free(struct digests *d);                   /* NULL is fine */
 
 /* Fills p->keys with the keys that may match, in order, when they are known and few: at most a
- * quarter of those between p->start and p->end, at c->snap's revision. Any thread. */
-void digest_pick(struct call *c, struct list_plan *p);
+ * quarter of those between p->start and p->end, at c->snap's revision. When the list is of the
+ * newest state (p->revision is 0) c->snap may become a newer one. The keys lie in room. Any
+ * thread. */
+void digest_pick(struct call *c, struct list_plan *p, struct arena *room);

@@ -14,6 +14,9 @@ struct list_plan {
     size_t key_count;
 };
 
+/* From a namespace to the one object in it that the selection names, if it does. */
+void list_narrow(struct call *c, struct list_plan *p);
+
 /* The objects that a list has to look at, from the key `start` on, in a snapshot at its revision.
  * What comes is as the kind shows it, and matches. */
 struct list_walk {

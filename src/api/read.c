@@ -132,6 +132,16 @@ static int plan_revision(struct call *c, struct list_plan *p, struct err *err)
     return 0;
 }
 
+void list_narrow(struct call *c, struct list_plan *p)
+{
+    if (!c->kind->k->namespaced || !c->route.ns.n || !p->selection.name.n)
+        return;
+    struct str key =
+        arena_printf(&c->arena, "%.*s%.*s", STR_ARG(p->start), STR_ARG(p->selection.name));
+    p->start = key;
+    p->end = (struct str){key.p, key.n + 1}; /* with its NUL */
+}
+
 static int plan(struct call *c, struct list_plan *p, struct err *err)
 {
     *p = (struct list_plan){0};
@@ -149,14 +159,8 @@ static int plan(struct call *c, struct list_plan *p, struct err *err)
         return -1;
     if (p->continued && (str_cmp(p->start, scope) < 0 || str_cmp(p->start, p->end) >= 0))
         return err_bad(err, "continue key is not valid: the key is outside of the list");
-    if (one_ns && p->selection.name.n && !p->continued) {
-        p->start = arena_printf(&c->arena, "%.*s%.*s", STR_ARG(scope), STR_ARG(p->selection.name));
-        struct buf b = {0};
-        buf_put(&b, p->start);
-        buf_putc(&b, '\0');
-        p->end = arena_dup(&c->arena, buf_str(&b));
-        buf_done(&b);
-    }
+    if (!p->continued)
+        list_narrow(c, p);
     return 0;
 }
 
@@ -388,8 +392,8 @@ enum call_next handle_list(struct call *c)
             err_set(&err, 410, "Expired", "The resourceVersion for the provided list is too old.");
         return reply_expired(c, &p, &err);
     }
+    digest_pick(c, &p, &c->arena);
     call_fill_ctx(c, &c->ctx, c->snap);
-    digest_pick(c, &p);
     if (c->x && !p.limit && !c->yaml && !c->proto && c->form != FORM_TABLE)
         return list_stream(c, &p);
     page.table = (struct table){.c = c, .k = c->kind, .out = &page.items, .ctx = c->ctx};

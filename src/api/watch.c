@@ -1,6 +1,7 @@
 /* Watches: the state at the start, what happened since a revision, then what happens
  * (k8s.io/apiserver/pkg/endpoints/handlers/watch.go, pkg/storage/cacher). */
 #include "api/core.h"
+#include "api/digest.h"
 #include "api/hub.h"
 #include "api/proto.h"
 #include "api/raw.h"
@@ -204,24 +205,28 @@ static void send_error(struct watcher *w, const struct err *why)
 static int send_state(struct watcher *w, const struct watch_plan *p, struct err *err)
 {
     struct call *c = w->call;
-    struct store_snap *snap;
-    if (store_snap_begin(c->api->config.store, 0, &snap, err) != 0)
+    if (store_snap_begin(c->api->config.store, 0, &c->snap, err) != 0)
         return -1;
-    struct str end = arena_printf(&c->arena, "%.*s%c", (int)w->scope.n - 1, w->scope.p, '/' + 1);
-    struct store_iter *it = store_range(snap, w->scope, end);
+    struct list_plan list = {
+        .selection = w->selection,
+        .start = w->scope,
+        .end = arena_printf(&c->arena, "%.*s%c", (int)w->scope.n - 1, w->scope.p, '/' + 1)};
+    struct arena keys = {0};
+    list_narrow(c, &list);
+    digest_pick(c, &list, &keys);
+    struct store_snap *snap = c->snap; /* outlives the call when its reader goes away */
+    c->snap = NULL;
+    struct list_walk walk;
     struct store_kv kv;
     w->bound = SIZE_MAX;
-    struct buf room = {0};
     bool alive = true;
-    while (alive && store_next(it, &kv)) {
-        kv.value = kind_view(c->kind, kv.value, &room);
-        if (!selection_match(&w->selection, c->kind, kv.key, kv.value))
-            continue;
+    list_walk_begin(&walk, &list, c->kind, snap, list.start);
+    while (alive && list_walk_next(&walk, &kv)) {
         struct bytes *frame = object_frame(w, "ADDED", kv.value);
         alive = !frame || send(w, frame);
     }
-    store_iter_free(it);
-    buf_done(&room);
+    list_walk_end(&walk);
+    arena_done(&keys);
     int64_t revision = store_snap_revision(snap);
     store_snap_end(snap);
     if (!alive)

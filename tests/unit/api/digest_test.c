@@ -66,7 +66,7 @@ static const char *pick(struct server *s, struct question q, char ret[1024])
     CHECK_OK(selector_parse_fields(&c->arena, str_of(q.fields), &p.selection.fields, &err), &err);
     p.start = c->kind->prefix;
     p.end = c->kind->end;
-    digest_pick(c, &p);
+    digest_pick(c, &p, &c->arena);
     struct buf b = {0};
     for (size_t i = 0; i < p.key_count; i++) {
         kind_split_key(c->kind, p.keys[i], &ns, &name);

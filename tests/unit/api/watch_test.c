@@ -189,6 +189,35 @@ TEST(initial_events_end_with_a_bookmark)
     server_stop(&s);
 }
 
+/* From the second watch on few of the objects are read (digest.h). */
+TEST(the_state_that_a_selector_selects)
+{
+    struct server s;
+    struct stream w;
+    server_start(&s);
+    for (int i = 0; i < 20; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "other-%d", i);
+        put(&s, name, "{\"app\":\"other\"}");
+    }
+    put(&s, "a", "{\"app\":\"web\"}");
+    for (int times = 0; times < 4; times++) {
+        stream_open(&w, &s,
+                    "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&"
+                    "allowWatchBookmarks=true&labelSelector=app%3Dweb");
+        CHECK(stream_sees(&w, "{\"type\":\"BOOKMARK\""));
+        CHECK(str_find(buf_str(&w.got), STR("\"name\":\"a\"")) >= 0);
+        CHECK_INT(str_find(buf_str(&w.got), STR("\"name\":\"b\"")) >= 0, times >= 2);
+        CHECK(str_find(buf_str(&w.got), STR("\"name\":\"other")) < 0);
+        if (times == 1)
+            put(&s, "b", "{\"app\":\"web\"}");
+        put(&s, "a", times % 2 ? "{\"app\":\"web\"}" : "{\"app\":\"web\",\"x\":\"y\"}");
+        CHECK(stream_sees(&w, "{\"type\":\"MODIFIED\""));
+        stream_close(&w);
+    }
+    server_stop(&s);
+}
+
 TEST(from_a_revision)
 {
     struct server s;
