@@ -98,21 +98,6 @@ static void drop_owners(struct view *v, struct actions *a, const struct item *i,
     act_patch(a, i, NULL, CLIENT_PATCH_STRATEGIC, patch);
 }
 
-static void drop_finalizer(struct view *v, struct actions *a, const struct item *i,
-                           const char *name)
-{
-    val *obj = view_parse(v, i), *list = VAL_PATH(obj, "metadata", "finalizers");
-    size_t at = 0;
-    VAL_FOR (list, f) {
-        if (str_is(val_str(f), name)) {
-            val_remove_at(list, at);
-            act_update(a, i->kind, obj, NULL);
-            return;
-        }
-        at++;
-    }
-}
-
 /* Nobody waits for this one any more. */
 static void unblock_owners(struct view *v, struct actions *a, const struct item *i)
 {
@@ -191,7 +176,7 @@ static void foreground(struct view *v, struct actions *a, const struct item *i)
             judge(v, a, dependents[k]);
     }
     if (blocking == 0)
-        drop_finalizer(v, a, i, "foregroundDeletion");
+        finalizer_drop(v, a, i, "foregroundDeletion");
 }
 
 static void orphan(struct view *v, struct actions *a, const struct item *i)
@@ -202,7 +187,7 @@ static void orphan(struct view *v, struct actions *a, const struct item *i)
     for (size_t k = 0; k < n; k++)
         drop_owners(v, a, dependents[k], &i->uid, 1);
     act_next_phase(a);
-    drop_finalizer(v, a, i, "orphan");
+    finalizer_drop(v, a, i, "orphan");
 }
 
 static void reconcile(struct view *v, struct str key, struct actions *a)

@@ -8,6 +8,8 @@
 
 static const struct resource replicationcontrollers = {"", "v1", "replicationcontrollers", true};
 static const struct resource poddisruptionbudgets = {"policy", "v1", "poddisruptionbudgets", true};
+static const struct resource persistentvolumeclaims = {"", "v1", "persistentvolumeclaims", true};
+static const struct resource persistentvolumes = {"", "v1", "persistentvolumes", false};
 
 const struct kind_info kind_infos[KIND_COUNT] = {
     [KIND_NAMESPACES] = {&RES_NAMESPACES, "v1", "Namespace"},
@@ -25,6 +27,8 @@ const struct kind_info kind_infos[KIND_COUNT] = {
     [KIND_REPLICATIONCONTROLLERS] = {&replicationcontrollers, "v1", "ReplicationController"},
     [KIND_CONTROLLERREVISIONS] = {&RES_CONTROLLERREVISIONS, "apps/v1", "ControllerRevision"},
     [KIND_PODDISRUPTIONBUDGETS] = {&poddisruptionbudgets, "policy/v1", "PodDisruptionBudget"},
+    [KIND_PERSISTENTVOLUMECLAIMS] = {&persistentvolumeclaims, "v1", "PersistentVolumeClaim"},
+    [KIND_PERSISTENTVOLUMES] = {&persistentvolumes, "v1", "PersistentVolume"},
 };
 
 enum kind kind_find(struct str api_version, struct str kind)
@@ -154,6 +158,9 @@ static unsigned read_finalizers(const val *list)
             bits |= FINALIZER_FOREGROUND;
         else if (str_is(val_str(f), "orphan"))
             bits |= FINALIZER_ORPHAN;
+        else if (str_is(val_str(f), "kubernetes.io/pvc-protection") ||
+                 str_is(val_str(f), "kubernetes.io/pv-protection"))
+            bits |= FINALIZER_PROTECTION;
         else
             bits |= FINALIZER_OTHER;
     }

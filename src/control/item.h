@@ -27,6 +27,8 @@ enum kind { /* the kinds that controllers watch; the order of start-up */
             KIND_REPLICATIONCONTROLLERS,
             KIND_CONTROLLERREVISIONS,
             KIND_PODDISRUPTIONBUDGETS,
+            KIND_PERSISTENTVOLUMECLAIMS,
+            KIND_PERSISTENTVOLUMES,
             KIND_COUNT,
 };
 
@@ -97,6 +99,7 @@ struct pod {
     bool unschedulable_reported; /* PodScheduled=False, Unschedulable */
     bool host_network;
     bool host_ports;
+    bool claims; /* has volumes that are claims, or make some */
 };
 
 enum taint_effect { TAINT_NO_SCHEDULE, TAINT_PREFER_NO_SCHEDULE, TAINT_NO_EXECUTE };
@@ -119,10 +122,11 @@ struct node {
     bool unschedulable;
 };
 
-enum { /* finalizers that the garbage collector knows */
+enum { /* finalizers that controllers know */
        FINALIZER_FOREGROUND = 1,
        FINALIZER_ORPHAN = 2,
        FINALIZER_OTHER = 4,
+       FINALIZER_PROTECTION = 8, /* of claims and volumes */
 };
 
 struct item {

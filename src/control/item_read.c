@@ -186,6 +186,8 @@ struct pod *item_read_pod(struct parts *p, const val *v)
     pod->gated = val_len(val_get(spec, "schedulingGates")) > 0;
     str_to_i64(VAL_STR(v, "metadata", "annotations", "controller.kubernetes.io/pod-deletion-cost"),
                &pod->deletion_cost);
+    VAL_FOR (val_get(spec, "volumes"), volume)
+        pod->claims |= val_get(volume, "persistentVolumeClaim") || val_get(volume, "ephemeral");
     size_t ports = count_ports(containers);
     if (ports) {
         pod->ports = part_alloc(p, ports * sizeof *pod->ports);

@@ -155,6 +155,32 @@ size_t claim(struct view *v, struct actions *a, const struct item *owner,
     return kept;
 }
 
+/* --- finalizers --- */
+
+void finalizer_add(struct view *v, struct actions *a, const struct item *i, const char *name)
+{
+    val *obj = view_parse(v, i);
+    if (!obj)
+        return;
+    val *list = val_ensure_arr(v->doc, val_ensure_obj(v->doc, obj, "metadata"), "finalizers");
+    val_push(list, val_new_z(v->doc, name));
+    act_update(a, i->kind, obj, NULL);
+}
+
+void finalizer_drop(struct view *v, struct actions *a, const struct item *i, const char *name)
+{
+    val *obj = view_parse(v, i), *list = VAL_PATH(obj, "metadata", "finalizers");
+    size_t at = 0;
+    VAL_FOR (list, f) {
+        if (str_is(val_str(f), name)) {
+            val_remove_at(list, at);
+            act_update(a, i->kind, obj, NULL);
+            return;
+        }
+        at++;
+    }
+}
+
 /* --- small things --- */
 
 static int by_member(const void *a, const void *b)

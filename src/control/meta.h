@@ -29,6 +29,11 @@ size_t claimable(struct view *v, const struct item *owner, enum kind kind,
 
 bool selector_match_item(struct view *v, const struct selector *s, const struct item *i);
 
+/* --- finalizers --- */
+void finalizer_add(struct view *v, struct actions *a, const struct item *i, const char *name);
+/* By an update; nothing when it is not there. */
+void finalizer_drop(struct view *v, struct actions *a, const struct item *i, const char *name);
+
 /* --- small things --- */
 void set_time(struct view *v, val *obj, const char *key, int64_t ns);
 /* A 32-bit hash of v's JSON with sorted keys, in the alphabet of SafeEncodeString. */

@@ -159,6 +159,6 @@ extern const struct controller controller_deployment, controller_replicaset,
     controller_endpointslice, controller_endpoints, controller_namespace, controller_serviceaccount,
     controller_root_ca, controller_garbage, controller_node_lifecycle, controller_taint_eviction,
     controller_podgc, controller_node_ipam, controller_scheduler, controller_replication,
-    controller_disruption;
+    controller_disruption, controller_pvc_protection, controller_pv_protection;
 
 extern const struct controller *const controllers[]; /* all, NULL ends */

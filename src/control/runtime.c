@@ -16,14 +16,12 @@ enum {
 };
 
 const struct controller *const controllers[] = {
-    &controller_namespace,      &controller_serviceaccount,
-    &controller_root_ca,        &controller_deployment,
-    &controller_replicaset,     &controller_scheduler,
-    &controller_endpointslice,  &controller_endpoints,
-    &controller_garbage,        &controller_node_lifecycle,
-    &controller_taint_eviction, &controller_podgc,
-    &controller_node_ipam,      &controller_replication,
-    &controller_disruption,     NULL,
+    &controller_namespace,      &controller_serviceaccount, &controller_root_ca,
+    &controller_deployment,     &controller_replicaset,     &controller_scheduler,
+    &controller_endpointslice,  &controller_endpoints,      &controller_garbage,
+    &controller_node_lifecycle, &controller_taint_eviction, &controller_podgc,
+    &controller_node_ipam,      &controller_replication,    &controller_disruption,
+    &controller_pvc_protection, &controller_pv_protection,  NULL,
 };
 
 /* --- live reads --- */

@@ -38,7 +38,16 @@ expect "a chunked list" "pod/web-" k get pods --chunk-size=1 -o name
 check "wait" k wait --for=jsonpath='{.status.replicas}'=2 deploy/web --timeout=10s
 check "foreground deletion" k delete deploy web --cascade=foreground --timeout=20s
 expect "nothing is left of it" "No resources found" k get pods,rs
+claim() { k create -f - <<<'{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data","namespace":"'"$1"'"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}'; }
+check "a claim that nobody uses" claim default
+check "goes at once" k delete pvc data --timeout=10s
+check "a claim" claim default
+check "and a pod that uses it" k create -f - <<<'{"apiVersion":"v1","kind":"Pod","metadata":{"name":"user"},"spec":{"nodeName":"elsewhere","containers":[{"name":"c","image":"x"}],"volumes":[{"name":"data","persistentVolumeClaim":{"claimName":"data"}}]}}'
+refuse "it stays as long as the pod" "timed out waiting" k delete pvc data --timeout=1s
+check "the pod is forced to go" k delete pod user --grace-period=0 --force
+check "and the claim follows" k wait --for=delete pvc/data --timeout=10s
 check "create namespace" k create namespace short
+check "a claim in it" claim short
 check "delete namespace" k delete namespace short --timeout=20s
 expect "can-i" "yes" k auth can-i create pods
 expect "whoami" "kubernetes-admin" k auth whoami

@@ -386,6 +386,12 @@ TEST(budgets_tell_how_many_pods_may_go)
     run_folder("disruption");
 }
 
+TEST(claims_and_volumes_in_use_outlive_their_deletion)
+{
+    run_folder("pvc-protection");
+    run_folder("pv-protection");
+}
+
 TEST(replication_controllers_keep_as_many_pods_as_asked_for)
 {
     run_folder("replication");

@@ -125,3 +125,25 @@ TEST(a_pod_without_a_node_gives_reason_for_a_scheduling_pass)
               "pods");
     scene_done(&s);
 }
+
+#define USES                                                                                       \
+    ",\"spec\":{\"nodeName\":\"n\",\"volumes\":[{\"persistentVolumeClaim\":{\"claimName\":\"c\"}}" \
+    "]}"
+#define GUARDED ",\"finalizers\":[\"kubernetes.io/pvc-protection\"]"
+#define DELETED ",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\""
+
+TEST(a_pod_that_goes_marks_the_namespace_of_a_claim_that_is_being_deleted)
+{
+    struct scene s = scene_new();
+    const struct controller *c = &controller_pvc_protection;
+    CHECK_STR(change(&s, c, KIND_PERSISTENTVOLUMECLAIMS, "{" META("c", GUARDED) "}"), "");
+    CHECK_STR(change(&s, c, KIND_PODS, "{" META("p", "") USES "}"), "");
+    CHECK_STR(change(&s, c, KIND_PODS, "{\"gone\":true," META("p", "") USES "}"), "");
+    change(&s, c, KIND_PODS, "{" META("p", "") USES "}");
+    change(&s, c, KIND_PODS, "{" META("q", "") "}");
+    CHECK_STR(change(&s, c, KIND_PERSISTENTVOLUMECLAIMS, "{" META("c", GUARDED DELETED) "}"), "d");
+    CHECK_STR(change(&s, c, KIND_PODS, "{\"gone\":true," META("q", "") "}"), "");
+    CHECK_STR(change(&s, c, KIND_PODS, "{" META("p", DELETED) USES "}"), "d");
+    CHECK_STR(change(&s, c, KIND_PODS, "{\"gone\":true," META("p", DELETED) USES "}"), "d");
+    scene_done(&s);
+}
