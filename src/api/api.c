@@ -88,9 +88,11 @@ int api_new(const struct api_config *config, struct api **ret, struct err *err)
     list_init(&api->loops);
     kinds_init(&api->kinds);
     api->digests = digests_new(&api->kinds);
-    if (crd_start(api, err) != 0 || set_up_pki(api, err) != 0 || make_namespaces(api, err) != 0 ||
-        bootstrap_objects(api, err) != 0 || rbac_new(config->store, &api->rbac, err) != 0 ||
-        node_graph_new(config->store, &api->node_graph, err) != 0) {
+    /* Who may do what is known before the first thread that asks, and until after the last. */
+    if (rbac_new(config->store, &api->rbac, err) != 0 ||
+        node_graph_new(config->store, &api->node_graph, err) != 0 || crd_start(api, err) != 0 ||
+        set_up_pki(api, err) != 0 || make_namespaces(api, err) != 0 ||
+        bootstrap_objects(api, err) != 0) {
         api_free(api);
         return -1;
     }
@@ -103,9 +105,9 @@ void api_free(struct api *api)
     if (!api)
         return;
     feeder_stop(api);
+    crd_stop(api);
     rbac_free(api->rbac);
     node_graph_free(api->node_graph);
-    crd_stop(api);
     token_issuer_free(api->tokens);
     tls_free(api->kubelet_tls);
     digests_free(api->digests);
