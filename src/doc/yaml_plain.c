@@ -131,7 +131,8 @@ static bool is_plain_start(const struct scan *s, const char *p)
 {
     if (is_blank_or_end(s, p))
         return false;
-    return *p == '-' ? !is_blank_or_end(s, p + 1) : strchr("?:,[]{}#&*!|>'\"%@`", *p) == NULL;
+    return *p == '-' || *p == ':' ? !is_blank_or_end(s, p + 1)
+                                  : strchr("?,[]{}#&*!|>'\"%@`", *p) == NULL;
 }
 
 /* The part of a plain scalar on this line, without the blanks around; p stands behind it. */
@@ -286,8 +287,10 @@ static struct node *read_block_scalar(struct scan *s, int indent)
     s->p++;
     s->line++;
     int width = find_width(s);
-    if (width <= indent)
+    if (width < 0)
         return NULL;
+    if (width <= indent) /* it is empty */
+        width = indent + 1;
     buf_clear(&s->text);
     bool broken = false, was_blank = false; /* the line before: has it an end, begins it so */
     size_t empty = take_empty_lines(s, width);

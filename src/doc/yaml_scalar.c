@@ -33,11 +33,12 @@ static bool resolve_word(struct str text, struct yaml_scalar *ret)
         {{".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"}, {YAML_FLOAT, .r = INFINITY}},
         {{"-.inf", "-.Inf", "-.INF"}, {YAML_FLOAT, .r = -INFINITY}},
     };
-    if (text.n > 5 || (text.n && !strchr("yYtToOnNfF~.+-", text.p[0])))
+    char first = text.n ? text.p[0] : '\0';
+    if (text.n > 5 || !strchr("yYtToOnNfF~.+-", first)) /* finds the NUL, too */
         return false;
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         for (size_t j = 0; j < 6 && table[i].words[j]; j++)
-            if (str_is(text, table[i].words[j])) {
+            if (table[i].words[j][0] == first && str_is(text, table[i].words[j])) {
                 *ret = table[i].meaning;
                 return true;
             }

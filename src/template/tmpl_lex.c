@@ -123,11 +123,29 @@ static bool is_space(int32_t r)
     return r == ' ' || r == '\t' || r == '\r' || r == '\n';
 }
 
+static bool is_ascii_word(int32_t r)
+{
+    return ((r | 0x20) >= 'a' && (r | 0x20) <= 'z') || r == '_' || (r >= '0' && r <= '9');
+}
+
 static bool is_alphanumeric(int32_t r)
 {
     if (r < 0x80)
-        return ((r | 0x20) >= 'a' && (r | 0x20) <= 'z') || r == '_' || (r >= '0' && r <= '9');
+        return is_ascii_word(r);
     return rune_is_letter((uint32_t)r) || rune_is_digit((uint32_t)r);
+}
+
+/* Over letters and digits, and returns what stands behind them. */
+static int32_t skip_word(struct lexer *l)
+{
+    for (;;) {
+        while (l->pos < l->input.n && is_ascii_word((unsigned char)l->input.p[l->pos]))
+            l->pos++;
+        int32_t r = peek_rune(l);
+        if (!is_alphanumeric(r))
+            return r;
+        next_rune(l);
+    }
 }
 
 /* "- " behind a left delimiter. */
@@ -150,6 +168,9 @@ static struct str rest_of(const struct lexer *l)
 static bool at_right_delim(const struct lexer *l, bool *ret_trim)
 {
     struct str rest = rest_of(l);
+    *ret_trim = false;
+    if (rest.n == 0 || (rest.p[0] != '}' && !is_space(rest.p[0])))
+        return false;
     *ret_trim = trims_right(rest) && str_starts(str_from(rest, 2), STR("}}"));
     return *ret_trim || str_starts(rest, STR("}}"));
 }
@@ -258,12 +279,22 @@ static void lex_right_delim(struct lexer *l)
 /* May what stands here follow a word? */
 static bool at_terminator(struct lexer *l)
 {
-    int32_t r = peek_rune(l);
-    if (is_space(r) || r == END_OF_INPUT)
+    switch (peek_rune(l)) {
+    case END_OF_INPUT:
+    case ' ':
+    case '\t':
+    case '\r':
+    case '\n':
+    case '.':
+    case ',':
+    case '|':
+    case ':':
+    case '(':
+    case ')':
         return true;
-    if (r < 0x80 && strchr(".,|:)(", r) && r != 0)
-        return true;
-    return str_starts(rest_of(l), STR("}}"));
+    default:
+        return str_starts(rest_of(l), STR("}}"));
+    }
 }
 
 static void lex_identifier(struct lexer *l)
@@ -286,10 +317,7 @@ static void lex_identifier(struct lexer *l)
         {STR_INIT("true"), TOKEN_BOOL},
         {STR_INIT("false"), TOKEN_BOOL},
     };
-    int32_t r;
-    while (is_alphanumeric(r = next_rune(l)))
-        ;
-    back(l);
+    int32_t r = skip_word(l);
     if (!at_terminator(l)) {
         fail_char(l, "bad character", r);
         return;
@@ -311,10 +339,7 @@ static void lex_name(struct lexer *l, enum token_type type)
         make(l, type == TOKEN_VARIABLE ? TOKEN_VARIABLE : TOKEN_DOT);
         return;
     }
-    int32_t r;
-    while (is_alphanumeric(r = next_rune(l)))
-        ;
-    back(l);
+    int32_t r = skip_word(l);
     if (at_terminator(l))
         make(l, type);
     else
