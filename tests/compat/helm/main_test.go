@@ -96,7 +96,11 @@ func (s *server) build() error {
 		return nil
 	}
 	s.helm = filepath.Join(s.dir, "helm")
+	// What helm's own Makefile sets: its version, and the Kubernetes version that .Capabilities has.
 	version := "-X helm.sh/helm/v3/internal/version.version=v3.22.0"
+	for _, variable := range []string{"chartutil.k8sVersion", "lint/rules.k8sVersion"} {
+		version += fmt.Sprintf(" -X helm.sh/helm/v3/pkg/%[1]sMajor=1 -X helm.sh/helm/v3/pkg/%[1]sMinor=37", variable)
+	}
 	out, err := exec.Command("go", "build", "-ldflags", version, "-o", s.helm, "helm.sh/helm/v3/cmd/helm").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("building helm: %w\n%s", err, out)
