@@ -1,9 +1,9 @@
 /* strvals.c: the grammar of --set, --set-string, --set-json, --set-file and --set-literal, as
  * Helm's package strvals reads it, oddities included: an error that ends the text counts as its
  * end, and what was set before an error stays. */
-#include <ctype.h>
 #include <strings.h>
 
+#include "functions/func_arg.h"
 #include "template/gofmt.h"
 #include "template/unicode.h"
 #include "chart/values.h"
@@ -31,11 +31,10 @@ static struct str quoted(struct parser *p, struct str s)
 }
 
 /* Text up to a character of `stops`, which is taken and given in *ret_stop; a backslash keeps the
- * next character from being one (not in literals). */
+ * next character from being one (not in literals). What is no UTF-8 becomes U+FFFD. */
 static enum status take_until(struct parser *p, const char *stops, struct str *ret, char *ret_stop)
 {
-    char *out = arena_alloc(p->cx->arena, p->rest.n + 1);
-    size_t n = 0;
+    struct buf out = {0};
     enum status status = ENDED;
     while (p->rest.n) {
         char c = p->rest.p[0];
@@ -51,20 +50,12 @@ static enum status take_until(struct parser *p, const char *stops, struct str *r
                 break;
         }
         size_t size;
-        rune_decode(p->rest, &size);
-        memcpy(out + n, p->rest.p, size);
-        n += size;
+        rune_put(&out, rune_decode(p->rest, &size));
         p->rest = str_from(p->rest, size);
     }
-    *ret = (struct str){out, n};
+    *ret = arena_dup(p->cx->arena, buf_str(&out));
+    buf_done(&out);
     return status;
-}
-
-static bool is_number(struct str s, int64_t *ret)
-{
-    if (s.n == 0 || s.p[0] == '0' || !str_to_i64(s.p[0] == '+' ? str_from(s, 1) : s, ret))
-        return false;
-    return s.p[0] != '+' || (s.n > 1 && s.p[1] >= '0' && s.p[1] <= '9');
 }
 
 static struct value typed(struct parser *p, struct str s)
@@ -72,13 +63,16 @@ static struct value typed(struct parser *p, struct str s)
     int64_t i;
     if (p->mode == STRVALS_STRING)
         return value_str(s);
-    if (str_eq_nocase(s, STR("true")) || str_eq_nocase(s, STR("false")))
-        return value_bool(s.n == 4);
+    if (str_eq_nocase(s, STR("true")))
+        return value_bool(true);
+    if (str_eq_nocase(s, STR("false")) || str_eq_nocase(s, STR("fal\305\277e"))) /* long s */
+        return value_bool(false);
     if (str_eq_nocase(s, STR("null")))
         return VALUE_NIL;
     if (str_is(s, "0"))
         return value_int64(0);
-    return is_number(s, &i) ? value_int64(i) : value_str(s);
+    bool number = s.n && s.p[0] != '0' && go_parse_int(s, 10, &i) == GO_PARSED;
+    return number ? value_int64(i) : value_str(s);
 }
 
 static enum status convert(struct parser *p, struct str text, struct value *ret)
@@ -125,11 +119,12 @@ static enum status take_index(struct parser *p, int64_t *ret)
         p->cx->error = STR("error parsing index: EOF");
         return FAILED;
     }
-    struct str digits = text.n && text.p[0] == '+' ? str_from(text, 1) : text;
-    if (str_to_i64(digits, ret))
+    enum go_parse parsed = go_parse_int(text, 10, ret);
+    if (parsed == GO_PARSED)
         return DONE;
-    return chart_fail(p->cx, "error parsing index: strconv.Atoi: parsing %.*s: invalid syntax",
-                      STR_ARG(quoted(p, text)));
+    return chart_fail(p->cx, "error parsing index: strconv.Atoi: parsing %.*s: %s",
+                      STR_ARG(quoted(p, text)),
+                      parsed == GO_RANGE ? "value out of range" : "invalid syntax");
 }
 
 /* Blanks and one comma; true when nothing else stood there. */
@@ -147,71 +142,19 @@ static bool take_empty(struct parser *p)
     return true;
 }
 
-static size_t digits_at(struct str s, size_t at)
-{
-    size_t n = 0;
-    while (at + n < s.n && isdigit((unsigned char)s.p[at + n]))
-        n++;
-    return n;
-}
-
-/* A number or a word, as far as its own grammar goes. */
-static size_t json_scalar_extent(struct str s)
-{
-    static const char *const words[] = {"true", "false", "null"};
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (str_starts(s, str_of(words[i])))
-            return strlen(words[i]);
-    size_t n = s.n && s.p[0] == '-';
-    n += n < s.n && s.p[n] == '0' ? 1 : digits_at(s, n);
-    if (n < s.n && s.p[n] == '.')
-        n += 1 + digits_at(s, n + 1);
-    if (n < s.n && (s.p[n] | 0x20) == 'e') {
-        n++;
-        n += n < s.n && (s.p[n] == '+' || s.p[n] == '-');
-        n += digits_at(s, n);
-    }
-    return n;
-}
-
-/* How long the JSON value at the front is, as far as brackets and quotes tell. */
-static size_t json_extent(struct str s)
-{
-    size_t depth = 0;
-    bool in_text = false;
-    if (s.n && !strchr("{[\"", s.p[0]))
-        return json_scalar_extent(s);
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (in_text) {
-            i += c == '\\';
-            in_text = c != '"';
-        } else if (c == '"') {
-            in_text = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        }
-        if (depth == 0 && !in_text)
-            return i < s.n ? i + 1 : s.n;
-    }
-    return s.n;
-}
-
 /* The value of --set-json; nothing there is null. */
 static enum status take_json(struct parser *p, struct value *ret)
 {
     *ret = VALUE_NIL;
     if (take_empty(p))
         return DONE;
-    size_t n = json_extent(p->rest);
     struct doc d;
+    size_t n = 0;
     struct err err;
     val *root;
     doc_init(&d);
     enum status status = DONE;
-    if (doc_parse_json(&d, str_head(p->rest, n), &root, &err) != 0)
+    if (doc_parse_json_first(&d, p->rest, &n, &root, &err) != 0)
         status = chart_fail(p->cx, "%s", err.message);
     else
         *ret = value_from_val(p->cx->arena, root);
@@ -250,8 +193,8 @@ static enum status take_value(struct parser *p, struct value *ret)
     char stop;
     *ret = value_str(STR(""));
     if (p->literal) {
-        *ret = value_str(p->rest);
-        p->rest = str_from(p->rest, p->rest.n);
+        take_until(p, "", &text, &stop);
+        *ret = value_str(text);
         return DONE;
     }
     if (p->mode == STRVALS_JSON)

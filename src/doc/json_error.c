@@ -1,5 +1,6 @@
-/* Finds what is wrong with a JSON text, and says it as Go's encoding/json does. Runs only after the
- * real parser has refused a text, so it may be simple: one pass, one level per bit. */
+/* Finds what is wrong with a JSON text, and says it as Go's encoding/json does; mends what
+ * encoding/json lets pass. Runs only after the real parser has refused a text, or to find the end
+ * of a short one, so it may be simple: one pass, one level per bit. */
 #include <stdio.h>
 
 #include "doc/val_internal.h"
@@ -11,6 +12,7 @@ struct scan {
     size_t n, at;
     char *message;
     size_t size;
+    bool first; /* what stands behind the first value does not matter */
     uint8_t is_obj[MAX_LEVELS / 8 + 1];
     size_t depth;
 };
@@ -36,17 +38,27 @@ static void quote(unsigned char c, char ret[12])
         snprintf(ret, 12, "'\\x%02x'", c);
 }
 
+static bool fail_char(struct scan *s, unsigned char c, const char *context)
+{
+    char quoted[12];
+    quote(c, quoted);
+    snprintf(s->message, s->size, "invalid character %s %s", quoted, context);
+    return false;
+}
+
 /* Always false, so that scanners end with `return fail(…)`. */
 static bool fail(struct scan *s, const char *context)
 {
-    if (s->at >= s->n) {
-        snprintf(s->message, s->size, "unexpected end of JSON input");
-        return false;
-    }
-    char quoted[12];
-    quote(s->p[s->at], quoted);
-    snprintf(s->message, s->size, "invalid character %s %s", quoted, context);
+    if (s->at < s->n)
+        return fail_char(s, s->p[s->at], context);
+    snprintf(s->message, s->size, s->first ? "unexpected EOF" : "unexpected end of JSON input");
     return false;
+}
+
+/* The same inside of what no blank may divide: Go tries one there when the text ends. */
+static bool fail_token(struct scan *s, const char *context)
+{
+    return s->at < s->n || s->first ? fail(s, context) : fail_char(s, ' ', context);
 }
 
 static int peek(const struct scan *s)
@@ -74,11 +86,11 @@ static bool scan_escape(struct scan *s)
 {
     int c = peek(s);
     if (c < 0 || !strchr("bfnrt\\/\"u", c))
-        return fail(s, "in string escape code");
+        return fail_token(s, "in string escape code");
     s->at++;
     for (int i = 0; c == 'u' && i < 4; i++, s->at++)
         if (!is_hex(peek(s)))
-            return fail(s, "in \\u hexadecimal character escape");
+            return fail_token(s, "in \\u hexadecimal character escape");
     return true;
 }
 
@@ -100,7 +112,7 @@ static bool scan_string(struct scan *s)
 static bool scan_digits(struct scan *s, const char *context)
 {
     if (!is_digit(peek(s)))
-        return fail(s, context);
+        return fail_token(s, context);
     while (is_digit(peek(s)))
         s->at++;
     return true;
@@ -134,7 +146,7 @@ static bool scan_word(struct scan *s, const char *word)
         char context[64];
         snprintf(context, sizeof context, "in literal %s (expecting '%c')", word, *w);
         if (peek(s) != *w)
-            return fail(s, context);
+            return fail_token(s, context);
     }
     return true;
 }
@@ -212,8 +224,10 @@ static bool scan_value(struct scan *s, bool *ret_done)
 static bool scan_after(struct scan *s, bool *ret_end)
 {
     for (;;) {
-        skip_space(s);
         *ret_end = s->depth == 0;
+        if (s->depth == 0 && s->first)
+            return true;
+        skip_space(s);
         if (s->depth == 0)
             return s->at == s->n || fail(s, "after top-level value");
         bool is_obj = in_object(s);
@@ -229,16 +243,108 @@ static bool scan_after(struct scan *s, bool *ret_end)
     }
 }
 
-bool json_find_error(struct str text, size_t *ret_offset, char *ret_message, size_t size)
+static bool scan_text(struct scan *s)
 {
-    struct scan s = {(const unsigned char *)text.p, text.n, 0, ret_message, size, {0}, 0};
     bool right = true, done = false, end = false;
     while (right && !end) {
-        right = scan_value(&s, &done);
+        right = scan_value(s, &done);
         if (right && done)
-            right = scan_after(&s, &end);
+            right = scan_after(s, &end);
     }
+    return right;
+}
+
+bool json_find_error(struct str text, size_t *ret_offset, char *ret_message, size_t size)
+{
+    struct scan s = {.p = (const unsigned char *)text.p, .n = text.n};
+    s.message = ret_message;
+    s.size = size;
+    bool right = scan_text(&s);
     if (!right)
         *ret_offset = s.at;
     return !right;
+}
+
+/* --- what encoding/json lets pass --- */
+
+static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
+
+static void put_valid(struct buf *b, struct str s)
+{
+    while (s.n > 0) {
+        size_t n = utf8_valid(s);
+        buf_append(b, s.p, n);
+        if (n < s.n)
+            buf_puts(b, replacement);
+        s = str_from(s, n < s.n ? n + 1 : n);
+    }
+}
+
+/* The code unit of the \uXXXX at the front; -1: there is none. */
+static int32_t unit_at(struct str s)
+{
+    char digits[5] = {0};
+    if (s.n < 6 || s.p[0] != '\\' || s.p[1] != 'u')
+        return -1;
+    memcpy(digits, s.p + 2, 4);
+    return (int32_t)strtol(digits, NULL, 16);
+}
+
+/* The escape at the front; how long it is. A surrogate without its other half is U+FFFD. */
+static size_t put_escape(struct buf *b, struct str s)
+{
+    int32_t unit = unit_at(s), next = unit < 0 ? -1 : unit_at(str_from(s, 6));
+    size_t n = unit < 0 ? 2 : 6;
+    if (unit >= 0xd800 && unit < 0xdc00 && next >= 0xdc00 && next < 0xe000)
+        n = 12;
+    else if (unit >= 0xd800 && unit < 0xe000)
+        return buf_puts(b, replacement), n;
+    buf_append(b, s.p, n);
+    return n;
+}
+
+/* Escapes and strange bytes only stand in strings, as the grammar is right. */
+static void mend(struct buf *b, struct str s)
+{
+    while (s.n > 0) {
+        const char *escape = memchr(s.p, '\\', s.n);
+        size_t n = escape ? (size_t)(escape - s.p) : s.n;
+        put_valid(b, str_head(s, n));
+        s = str_from(s, n);
+        if (s.n > 0)
+            s = str_from(s, put_escape(b, s));
+    }
+}
+
+static int parse_mended(struct doc *doc, struct str text, val **ret, struct err *err)
+{
+    struct buf b = {0};
+    mend(&b, text);
+    int status = doc_parse_json(doc, buf_str(&b), ret, err);
+    buf_done(&b);
+    return status;
+}
+
+int doc_parse_json_go(struct doc *doc, struct str text, val **ret, struct err *err)
+{
+    char message[128];
+    size_t offset;
+    if (doc_parse_json(doc, text, ret, err) == 0)
+        return 0;
+    if (text.n > DOC_MAX_BYTES || json_find_error(text, &offset, message, sizeof message))
+        return -1;
+    return parse_mended(doc, text, ret, err);
+}
+
+int doc_parse_json_first(struct doc *doc, struct str text, size_t *ret_n, val **ret,
+                         struct err *err)
+{
+    char message[128];
+    struct scan s = {.p = (const unsigned char *)text.p, .n = text.n, .first = true};
+    s.message = message;
+    s.size = sizeof message;
+    if (!scan_text(&s))
+        return err_bad(err, "%s", message);
+    *ret_n = s.at;
+    return parse_mended(doc, str_head(text, s.at), ret, err);
 }

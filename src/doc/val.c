@@ -77,6 +77,8 @@ int64_t val_int(const val *v)
 
 double val_real(const val *v)
 {
+    if (yyjson_mut_is_sint((val *)v) && yyjson_mut_get_sint((val *)v) == 0)
+        return -0.0; /* only a text that says -0 makes one */
     return yyjson_mut_get_num((val *)v);
 }
 

@@ -38,6 +38,13 @@ void doc_done(struct doc *doc); /* a doc that was never used is fine, and so is 
 int doc_parse_json(struct doc *doc, struct str text, val **ret, struct err *err);
 /* The same for what is no request's body, such as a list of many objects: at most `max` bytes. */
 int doc_parse_json_max(struct doc *doc, struct str text, size_t max, val **ret, struct err *err);
+/* As encoding/json reads, which takes a byte that is no UTF-8 and half a surrogate pair for U+FFFD.
+ */
+int doc_parse_json_go(struct doc *doc, struct str text, val **ret, struct err *err);
+/* So does its Decoder: the first value of a text, which is *ret_n bytes long with the blanks before
+ * it. */
+int doc_parse_json_first(struct doc *doc, struct str text, size_t *ret_n, val **ret,
+                         struct err *err);
 
 /* Parses one YAML document as sigs.k8s.io/yaml reads it into JSON: YAML 1.1 scalars, anchors,
  * merges; an empty text is null. Aliases may not multiply the size beyond the limits above. */

@@ -351,9 +351,11 @@ static int fail_key(struct reader *r, const struct node *n, const val *key)
     else
         write_go_syntax(is_null ? member : key, &shown);
     struct str cut = str_head(buf_str(&shown), 900);
-    if (is_null)
-        fail(r, n->line, "unsupported map key of type: %%!s(<nil>), key: <nil>, value: %.*s",
-             STR_ARG(cut));
+    if (is_null) /* not go-yaml says so */
+        err_bad(r->err,
+                "error converting YAML to JSON: unsupported map key of type: %%!s(<nil>), "
+                "key: <nil>, value: %.*s",
+                STR_ARG(cut));
     else
         fail(r, n->line, "invalid map key: %.*s", STR_ARG(cut));
     buf_done(&shown);

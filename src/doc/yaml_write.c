@@ -60,10 +60,14 @@ static void emit_number(yaml_emitter_t *e, const val *v)
 
 /* --- the order of keys: letters after others, runs of digits by value (go-yaml's sorter.go) --- */
 
-/* The next character; the input is valid UTF-8, being a value's string. */
+/* The next character; U+FFFD for a byte that is none. */
 static uint32_t next_rune(struct str *s)
 {
     unsigned char c = (unsigned char)s->p[0];
+    if (c >= 0x80 && utf8_valid(str_head(*s, 4)) == 0) {
+        *s = str_from(*s, 1);
+        return 0xfffd;
+    }
     size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
     uint32_t rune = n == 1 ? c : c & (0x7fu >> n);
     for (size_t i = 1; i < n && i < s->n; i++)
@@ -72,10 +76,24 @@ static uint32_t next_rune(struct str *s)
     return rune;
 }
 
-/* Beyond ASCII all count as letters, which is right for nearly all text. */
+/* Beyond ASCII all count as letters but for the blocks of signs, which is right for nearly all
+ * text. */
 static bool is_letter(uint32_t c)
 {
-    return c >= 0x80 || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    static const struct {
+        uint32_t first, last;
+    } signs[] = {
+        {0x80, 0xa9},     {0xab, 0xb4},     {0xb6, 0xb9},     {0xbb, 0xbf},
+        {0xd7, 0xd7},     {0xf7, 0xf7},     {0x300, 0x36f},   {0x2000, 0x2070},
+        {0x20a0, 0x20ff}, {0x2190, 0x2bff}, {0x3000, 0x3004}, {0x3008, 0x3020},
+        {0xe000, 0xf8ff}, {0xfe00, 0xfe2f}, {0xfff9, 0xfffd}, {0x1f000, 0x1faff},
+    };
+    if (c < 0x80)
+        return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+    for (size_t i = 0; i < ARRAY_LEN(signs); i++)
+        if (c >= signs[i].first && c <= signs[i].last)
+            return false;
+    return true;
 }
 
 static bool is_digit(char c)
@@ -143,8 +161,8 @@ static void emit_object(yaml_emitter_t *e, const val *v)
          yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE));
     CLEANUP(mem_freep) val **keys = mem_realloc_array(NULL, val_len(v) + 1, sizeof *keys);
     size_t count = 0;
-    VAL_EACH(v, key, member)
-    keys[count++] = key;
+    VAL_EACH (v, key, member)
+        keys[count++] = key;
     qsort(keys, count, sizeof *keys, compare_keys);
     for (size_t i = 0; i < count; i++) {
         if (i + 1 < count && compare_keys(&keys[i], &keys[i + 1]) == 0)
@@ -164,8 +182,8 @@ static void emit_value(yaml_emitter_t *e, const val *v)
         emit(
             e, &event,
             yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE));
-        VAL_FOR(v, item)
-        emit_value(e, item);
+        VAL_FOR (v, item)
+            emit_value(e, item);
         emit(e, &event, yaml_sequence_end_event_initialize(&event));
     } else if (val_is_str(v)) {
         emit_string(e, val_str(v));

@@ -240,7 +240,7 @@ static int decode(struct tmpl_exec *x, struct str text, bool yaml, const struct 
     struct doc doc;
     val *v;
     doc_init(&doc);
-    int status = yaml ? doc_parse_yaml(&doc, text, &v, err) : doc_parse_json(&doc, text, &v, err);
+    int status = yaml ? doc_parse_yaml(&doc, text, &v, err) : doc_parse_json_go(&doc, text, &v, err);
     if (status == 0 && val_is_null(v)) {
         *ret = (struct value){.type = type};
         if (yaml)
@@ -304,7 +304,7 @@ FN(must_from_json)
     val *v;
     (void)n;
     doc_init(&doc);
-    int status = doc_parse_json(&doc, value_text(args[0]), &v, &err);
+    int status = doc_parse_json_go(&doc, value_text(args[0]), &v, &err);
     if (status == 0)
         *ret = value_from_val(tmpl_arena(x), v);
     doc_done(&doc);

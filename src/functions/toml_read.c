@@ -14,7 +14,8 @@ enum table_state { STATE_IMPLICIT = 1, STATE_ARRAY = 2 }; /* pointers of the map
 
 struct reader {
     struct arena *arena;
-    struct str text;
+    struct str text; /* up to what no document may hold */
+    struct str strange;
     size_t at;
     struct vmap *root;
     struct map states;                 /* dotted name -> table_state */
@@ -36,14 +37,19 @@ static int read_value(struct reader *r, struct value *ret);
 static int fail(struct reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static int fail(struct reader *r, const char *format, ...)
 {
+    bool strange = r->strange.n > 0 && r->at >= r->text.n;
     va_list args;
     va_start(args, format);
     err_setv(r->err, 400, NULL, format, args);
     va_end(args);
+    if (strange && r->strange.p[0] == '\r')
+        err_bad(r->err, "TOML files cannot contain control characters: '0x0d'");
+    else if (strange)
+        err_bad(r->err, "invalid UTF-8 byte: 0x%02x", (unsigned char)r->strange.p[0]);
     size_t line = 1, at = r->at < r->text.n ? r->at : r->text.n;
     for (size_t i = 0; i < at; i++)
         line += r->text.p[i] == '\n';
-    if (at == r->text.n && at > 0 && r->text.p[at - 1] == '\n' && line > 1)
+    if (!strange && at == r->text.n && at > 0 && r->text.p[at - 1] == '\n' && line > 1)
         line--;
     struct buf where = {0};
     buf_printf(&where, "toml: line %zu", line);
@@ -577,24 +583,33 @@ static int read_integer(struct reader *r, struct str s, struct value *ret)
 
 static int read_date(struct reader *r, struct str s, struct value *ret)
 {
-    static const char *const layouts[] = {"2006-01-02T15:04:05.999999999Z07:00",
-                                          "2006-01-02T15:04:05.999999999",
-                                          "2006-01-02",
-                                          "15:04:05.999999999",
-                                          "2006-01-02T15:04Z07:00",
-                                          "2006-01-02T15:04",
-                                          "15:04"};
+    static const struct {
+        const char *layout, *zone;
+    } forms[] = {
+        {"2006-01-02T15:04:05.999999999Z07:00", NULL},
+        {"2006-01-02T15:04:05.999999999", "datetime-local"},
+        {"2006-01-02", "date-local"},
+        {"15:04:05.999999999", "time-local"},
+        {"2006-01-02T15:04Z07:00", NULL},
+        {"2006-01-02T15:04", "datetime-local"},
+        {"15:04", "time-local"},
+    };
     const struct gozone *local = gozone_load(r->arena, STR("Local"));
+    int offset = gozone_at(local, gotime_now(r->arena).sec).offset;
     char *text = arena_z(r->arena, s);
     struct gotime t;
     struct str error;
     for (char *p = text; *p; p++)
         *p = (char)(*p == 'z' ? 'Z' : *p == 't' || *p == ' ' ? 'T' : *p);
-    for (size_t i = 0; i < ARRAY_LEN(layouts); i++)
-        if (golayout_parse(r->arena, str_of(layouts[i]), str_of(text), local, &t, &error) == 0) {
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        const struct gozone *zone =
+            forms[i].zone ? gozone_fixed(r->arena, str_of(forms[i].zone), offset) : local;
+        if (golayout_parse(r->arena, str_of(forms[i].layout), str_of(text), zone, &t, &error) ==
+            0) {
             *ret = gotime_value(r->arena, t);
             return 0;
         }
+    }
     return fail(r, "invalid datetime: \"%s\"", text);
 }
 
@@ -621,6 +636,8 @@ static int read_number(struct reader *r, struct value *ret)
                  : real ? read_float(r, s, ret)
                         : read_integer(r, s, ret);
     r->at += s.n;
+    if (status == 0 && r->strange.n > 0 && r->at == r->text.n)
+        return fail(r, "it is not over");
     return status;
 }
 
@@ -699,13 +716,15 @@ static int read_document(struct reader *r)
     return 0;
 }
 
-/* How much of the text is UTF-8. */
-static size_t valid_length(struct str s)
+/* Up to the first byte that is no UTF-8, or a carriage return that ends no line. */
+static size_t plain_length(struct str s)
 {
     size_t at = 0, size;
-    for (; at < s.n; at += size)
-        if (rune_decode(str_from(s, at), &size) == RUNE_ERROR && size == 1)
+    for (; at < s.n; at += size) {
+        uint32_t c = rune_decode(str_from(s, at), &size);
+        if ((c == RUNE_ERROR && size == 1) || (c == '\r' && (at + 1 == s.n || s.p[at + 1] != '\n')))
             break;
+    }
     return at;
 }
 
@@ -717,12 +736,12 @@ int toml_read(struct arena *a, struct str text, struct value *ret, struct err *e
     r->text = str_starts(text, STR("\xef\xbb\xbf")) ? str_from(text, 3) : text;
     r->root = ret->map;
     r->err = err;
-    size_t valid = valid_length(r->text);
+    size_t plain = plain_length(r->text);
+    r->strange = str_from(r->text, plain);
+    r->text = str_head(r->text, plain);
     int status = read_document(r);
-    if (valid < r->text.n && r->at >= valid) {
-        r->at = valid;
-        status = fail(r, "invalid UTF-8 byte: 0x%02x", (unsigned char)r->text.p[valid]);
-    }
+    if (status == 0 && r->strange.n > 0)
+        status = fail(r, "it is not over");
     map_done(&r->states);
     if (status < 0)
         *ret = value_map_new(a, &type_map);

@@ -179,6 +179,27 @@ static int put_inline_table(struct writer *w, struct value v, int depth)
     return 0;
 }
 
+/* A time that was read without a zone is written without one. */
+static void put_time(struct writer *w, struct value v)
+{
+    static const struct {
+        const char *zone, *layout;
+    } forms[] = {
+        {"datetime-local", "2006-01-02T15:04:05.999999999"},
+        {"date-local", "2006-01-02"},
+        {"time-local", "15:04:05.999999999"},
+    };
+    struct gotime t = gotime_of(v);
+    struct str zone = gozone_at(t.zone, t.sec).abbreviation;
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+        if (str_eq(zone, str_of(forms[i].zone))) {
+            t.zone = &gozone_utc;
+            golayout_format(w->out, t, str_of(forms[i].layout));
+            return;
+        }
+    buf_put(w->out, v.type->marshal_text(w->arena, &v));
+}
+
 static int put_inline(struct writer *w, struct value v, int depth)
 {
     enum gokind k = value_kind(v);
@@ -187,7 +208,7 @@ static int put_inline(struct writer *w, struct value v, int depth)
     if (k == KIND_MAP || is_struct(v))
         return put_inline_table(w, v, depth);
     if (v.type == &type_time)
-        buf_put(w->out, v.type->marshal_text(w->arena, &v));
+        put_time(w, v);
     else if (v.type->marshal_text)
         put_quoted(w->out, v.type->marshal_text(w->arena, &v));
     else if (v.type == &type_duration)

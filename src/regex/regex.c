@@ -28,19 +28,73 @@ static const char *const error_texts[] = {
     [SHIM_TOO_LARGE] = "expression too large",
 };
 
+/* How many bytes the character at p takes; a byte that is no UTF-8 counts as one. */
+static size_t char_length(struct str s, size_t at)
+{
+    unsigned char c = (unsigned char)s.p[at];
+    size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+    if (at + n > s.n)
+        return 1;
+    for (size_t i = 1; i < n; i++)
+        if (((unsigned char)s.p[at + i] & 0xc0) != 0x80)
+            return 1;
+    return n;
+}
+
+/* What begins with the first byte that is no UTF-8. */
+static struct str wrong_utf8(struct str s)
+{
+    while (s.n > 0 && (char_length(s, 0) > 1 || (unsigned char)s.p[0] < 0x80))
+        s = str_from(s, char_length(s, 0));
+    return s;
+}
+
+/* Where the pattern says \C, any byte, which RE2 knows and Go does not; its length otherwise. */
+static size_t any_byte_at(struct str pattern)
+{
+    bool quoted = false; /* between \Q and \E */
+    for (size_t i = 0; i + 1 < pattern.n; i++) {
+        if (pattern.p[i] != '\\')
+            continue;
+        char c = pattern.p[i + 1];
+        if (!quoted && c == 'C')
+            return i;
+        quoted = quoted ? c != 'E' : c == 'Q';
+        i += !quoted || c == 'Q';
+    }
+    return pattern.n;
+}
+
+/* The part of a pattern at fault as Go shows it; `arg` is RE2's, cut out of what it was given. */
+static struct str shown_fault(struct str pattern, struct str given, enum shim_error error,
+                              const char *arg)
+{
+    if (error == SHIM_TRAILING_BACKSLASH) /* at fault for its end alone */
+        return STR("");
+    if (error == SHIM_UTF8)
+        return wrong_utf8(pattern);
+    ssize_t at = str_find(given, str_of(arg));
+    return at < 0 ? str_of(arg) : str_head(str_from(pattern, (size_t)at), strlen(arg));
+}
+
 struct regex *regex_new(struct str pattern, unsigned flags, struct err *err)
 {
     enum shim_error error;
     char arg[512];
-    void *re2 = shim_compile(pattern.p, pattern.n, flags & REGEX_CASELESS, flags & REGEX_DOT_NL,
-                             &error, arg, sizeof arg);
+    struct buf given = {0};
+    buf_append(&given, pattern.p, pattern.n);
+    size_t any_byte = any_byte_at(pattern);
+    if (any_byte < pattern.n)
+        given.p[any_byte + 1] = '8'; /* \8 is wrong to both */
+    void *re2 = shim_compile(given.p, given.n, flags & REGEX_CASELESS, flags & REGEX_DOT_NL, &error,
+                             arg, sizeof arg);
     if (!re2) {
-        /* Go quotes nothing where the whole pattern is at fault for its end alone. */
-        if (error == SHIM_TRAILING_BACKSLASH)
-            arg[0] = 0;
-        err_bad(err, "error parsing regexp: %s: `%s`", error_texts[error], arg);
-        return NULL;
+        struct str fault = shown_fault(pattern, buf_str(&given), error, arg);
+        err_bad(err, "error parsing regexp: %s: `%.*s`", error_texts[error], STR_ARG(fault));
     }
+    buf_done(&given);
+    if (!re2)
+        return NULL;
     struct regex *re = NEW(struct regex);
     re->re2 = re2;
     re->full = flags & REGEX_FULL;
@@ -82,19 +136,6 @@ bool regex_find(const struct regex *re, struct str text, size_t from, struct str
     for (size_t i = 0; i < count; i++)
         groups[i] = i < ask ? (struct str){pieces[i].p, pieces[i].n} : (struct str){0};
     return true;
-}
-
-/* How many bytes the character at p takes; a byte that is no UTF-8 counts as one. */
-static size_t char_length(struct str s, size_t at)
-{
-    unsigned char c = (unsigned char)s.p[at];
-    size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
-    if (at + n > s.n)
-        return 1;
-    for (size_t i = 1; i < n; i++)
-        if (((unsigned char)s.p[at + i] & 0xc0) != 0x80)
-            return 1;
-    return n;
 }
 
 bool regex_next(const struct regex *re, struct str text, struct regex_walk *walk,

