@@ -176,6 +176,25 @@ static void cell_modes(struct doc *d, val *cells, const val *modes)
     buf_done(&b);
 }
 
+/* Nothing is bound before somebody says so. */
+static int pv_prepare_create(struct strategy_ctx *c, val *obj, struct err *err)
+{
+    char now[TIME_TEXT];
+    (void)err;
+    val *status = val_set(c->d, obj, "status", val_new_obj(c->d));
+    time_write(wall_ns(c->world), now);
+    val_set_z(c->d, status, "phase", "Pending");
+    val_set_z(c->d, status, "lastPhaseTransitionTime", now);
+    return 0;
+}
+
+static int pvc_prepare_create(struct strategy_ctx *c, val *obj, struct err *err)
+{
+    (void)err;
+    val_set_z(c->d, val_set(c->d, obj, "status", val_new_obj(c->d)), "phase", "Pending");
+    return 0;
+}
+
 static void cell_phase(struct doc *d, val *cells, const val *obj)
 {
     bool going = !val_is_null(VAL_PATH(obj, "metadata", "deletionTimestamp"));
@@ -380,10 +399,10 @@ const struct strategy other_strategies[] = {
     KIND("networking.k8s.io", "servicecidrs", TABLE(servicecidr), .has_status = true,
          .status_alone = true, .spec_generation = true, .unconditional_update = true),
     KIND("networking.k8s.io", "ipaddresses", TABLE(ipaddress), .unconditional_update = true),
-    KIND("", "persistentvolumes", TABLE(pv), .has_status = true, .unconditional_update = true,
-         .return_deleted = true),
-    KIND("", "persistentvolumeclaims", TABLE(pvc), .has_status = true, .unconditional_update = true,
-         .return_deleted = true),
+    KIND("", "persistentvolumes", TABLE(pv), .prepare_create = pv_prepare_create,
+         .has_status = true, .unconditional_update = true, .return_deleted = true),
+    KIND("", "persistentvolumeclaims", TABLE(pvc), .prepare_create = pvc_prepare_create,
+         .has_status = true, .unconditional_update = true, .return_deleted = true),
     KIND("storage.k8s.io", "storageclasses", TABLE(storageclass), .unconditional_update = true,
          .return_deleted = true),
     KIND("storage.k8s.io", "volumeattachments", .has_status = true, .status_alone = true,
