@@ -728,14 +728,25 @@ static size_t plain_length(struct str s)
     return at;
 }
 
+/* Without the byte order mark that some tools write. */
+static struct str without_mark(struct str s)
+{
+    if (str_starts(s, STR("\xff\xfe")) || str_starts(s, STR("\xfe\xff")))
+        return str_from(s, 2);
+    return str_starts(s, STR("\xef\xbb\xbf")) ? str_from(s, 3) : s;
+}
+
 int toml_read(struct arena *a, struct str text, struct value *ret, struct err *err)
 {
     struct reader *r = ARENA_NEW(a, struct reader);
     *ret = value_map_new(a, &type_map);
     r->arena = a;
-    r->text = str_starts(text, STR("\xef\xbb\xbf")) ? str_from(text, 3) : text;
+    r->text = without_mark(text);
     r->root = ret->map;
     r->err = err;
+    if (r->text.n > 0 && memchr(r->text.p, 0, r->text.n < 6 ? r->text.n : 6))
+        return err_bad(err, "toml: line 1: files cannot contain NULL bytes; probably using UTF-16; "
+                            "TOML files must be UTF-8");
     size_t plain = plain_length(r->text);
     r->strange = str_from(r->text, plain);
     r->text = str_head(r->text, plain);

@@ -177,18 +177,27 @@ int regex_group_named(const struct regex *re, struct str name)
     return shim_named(re->re2, name.p, name.n);
 }
 
-static bool word_char(char c)
+/* How long the name at the front is: letters, digits and underscores. */
+static size_t name_length(struct str s)
 {
-    return isalnum((unsigned char)c) || c == '_';
+    size_t n = 0;
+    while (n < s.n && (isalnum((unsigned char)s.p[n]) || s.p[n] == '_'))
+        n++;
+    if (n == s.n || (unsigned char)s.p[n] < 0x80)
+        return n;
+    struct regex *re = regex_new(STR("^[\\pL\\p{Nd}_]+"), 0, NULL); /* RE2 knows Unicode */
+    struct str name = {0};
+    if (re)
+        regex_find(re, s, 0, &name, 1);
+    regex_free(re);
+    return name.n;
 }
 
 /* Reads what stands behind a dollar sign: a name, with or without braces. */
 static bool read_reference(struct str s, size_t at, struct str *ret_name, size_t *ret_end)
 {
     bool braces = at < s.n && s.p[at] == '{';
-    size_t begin = at + braces, end = begin;
-    while (end < s.n && word_char(s.p[end]))
-        end++;
+    size_t begin = at + braces, end = begin + name_length(str_from(s, begin));
     if (end == begin || (braces && (end == s.n || s.p[end] != '}')))
         return false;
     *ret_name = (struct str){s.p + begin, end - begin};

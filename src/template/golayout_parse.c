@@ -249,7 +249,9 @@ static bool take_clock(struct reader *r, enum layout_std std, struct str layout)
 static bool take_offset(struct reader *r, const struct layout_chunk *c)
 {
     struct str s = r->rest;
+    struct str two[3] = {0};
     int part[3] = {0}, parts = 1 + c->minutes + c->seconds;
+    bool right = true;
     if (c->z && s.n > 0 && s.p[0] == 'Z') {
         r->rest = str_from(s, 1);
         r->utc = true;
@@ -265,9 +267,13 @@ static bool take_offset(struct reader *r, const struct layout_chunk *c)
                 return false;
             s = str_from(s, 1);
         }
-        if (!take_digits(&s, 2, true, &part[i]))
+        if (s.n < 2)
             return false;
+        two[i] = str_head(s, 2);
+        s = str_from(s, 2);
     }
+    for (int i = 0; i < parts && right; i++)
+        right = take_digits(&two[i], 2, true, &part[i]);
     r->range = part[2] > 60   ? "time zone offset second"
                : part[1] > 60 ? "time zone offset minute"
                : part[0] > 24 ? "time zone offset hour"
@@ -277,7 +283,7 @@ static bool take_offset(struct reader *r, const struct layout_chunk *c)
         r->offset = -r->offset;
     r->has_offset = r->offset != -1; /* Go takes -1 for "none" */
     r->rest = s;
-    return sign == '+' || sign == '-';
+    return right && (sign == '+' || sign == '-');
 }
 
 /* A sign and at most 23 hours; 0: there is none. */

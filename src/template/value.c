@@ -1,3 +1,4 @@
+#include "template/golayout.h"
 #include "template/value.h"
 
 static struct value no_items[1]; /* what an empty slice that is not nil points to */
@@ -150,8 +151,17 @@ static bool equal_maps(struct vmap *a, struct vmap *b, struct comparison c)
     return true;
 }
 
+static bool equal_times(struct gotime a, struct gotime b)
+{
+    struct gozone_span in_a = gozone_at(a.zone, a.sec), in_b = gozone_at(b.zone, b.sec);
+    return a.sec == b.sec && a.nsec == b.nsec && in_a.offset == in_b.offset &&
+           str_eq(in_a.abbreviation, in_b.abbreviation);
+}
+
 static bool equal_structs(struct value a, struct value b, struct comparison c)
 {
+    if (a.type == &type_time)
+        return equal_times(gotime_of(a), gotime_of(b));
     const struct gotype *t = a.type->kind == KIND_PTR ? a.type->elem : a.type;
     if (a.fields == b.fields)
         return true;
