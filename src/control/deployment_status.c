@@ -181,19 +181,16 @@ static void write_status(struct rollout *r, val *status)
     struct doc *d = r->v->doc;
     if (val_len(r->conditions))
         val_set(d, status, "conditions", r->conditions);
-    act_next_phase(r->a);
-    if (!val_eq(status, val_get(r->d, "status"))) {
-        val *next = val_copy(d, r->d);
-        val_set(d, next, "status", status);
-        act_update(r->a, KIND_DEPLOYMENTS, next, "status");
-    }
-    if (!r->revision.n)
+    if (!r->revision.n && val_eq(status, val_get(r->d, "status")))
         return;
     act_next_phase(r->a);
-    val *patch = val_new_obj(d);
-    val *annotations = val_ensure_obj(d, val_ensure_obj(d, patch, "metadata"), "annotations");
-    val_set_s(d, annotations, ANNOTATION_REVISION, r->revision);
-    act_patch(r->a, r->owner, NULL, CLIENT_PATCH_MERGE, patch);
+    val *next = val_copy(d, r->d);
+    val_set(d, next, "status", status);
+    if (r->revision.n) { /* through status it does not count as a change of what is wanted */
+        val *annotations = val_ensure_obj(d, val_ensure_obj(d, next, "metadata"), "annotations");
+        val_set_s(d, annotations, ANNOTATION_REVISION, r->revision);
+    }
+    act_update(r->a, KIND_DEPLOYMENTS, next, "status");
 }
 
 void rollout_write_status(struct rollout *r, bool progress)

@@ -70,7 +70,7 @@ func TestWatchFromThePast(t *testing.T) {
 	for i := 1; i < 50; i++ {
 		cms.Create(ctx, newConfigMap(fmt.Sprintf("cm-%d", i)), metav1.CreateOptions{})
 	}
-	w, err := cms.Watch(ctx, metav1.ListOptions{ResourceVersion: first.ResourceVersion})
+	w, err := cms.Watch(ctx, metav1.ListOptions{ResourceVersion: first.ResourceVersion, LabelSelector: "app=x"}) // not the namespace's own
 	if err != nil {
 		t.Fatal(err)
 	}
