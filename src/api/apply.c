@@ -333,57 +333,28 @@ static int check_declared(struct call *c, const val *v, struct err *err)
     return -1;
 }
 
-/* Where a key stands again among its siblings, in YAML's block style: the number of its line, from
- * 1; 0: nowhere. */
-static size_t repeated_line(struct str yaml, struct str *ret_key)
+/* Keys that are there twice, in the words of upstream's YAML decoder; lines are those of
+ * doc_parse_yaml_strict. */
+static int check_repeated(struct call *c, struct str lines, struct err *err)
 {
-    enum { MAX_SEEN = 4096 };
-    struct seen {
-        size_t indent;
-        struct str key;
-    } *seen = mem_alloc(MAX_SEEN * sizeof(*seen));
-    struct str line, key, value;
-    size_t n = 0, number = 0, found = 0;
-    while (!found && str_next(&yaml, '\n', &line)) {
-        number++;
-        size_t indent = 0;
-        while (indent < line.n && (line.p[indent] == ' ' || line.p[indent] == '-'))
-            indent++;
-        bool item = memchr(line.p, '-', indent) != NULL;
-        if (indent == line.n || line.p[indent] == '#' || !str_cut(line, ':', &key, &value))
-            continue;
-        key = str_from(key, indent);
-        while (n && (seen[n - 1].indent > indent || (item && seen[n - 1].indent == indent)))
-            n--;
-        for (size_t i = n; i-- > 0 && seen[i].indent == indent;)
-            if (str_eq(seen[i].key, key))
-                found = number;
-        if (n < MAX_SEEN)
-            seen[n++] = (struct seen){indent, key};
-        *ret_key = key;
-    }
-    free(seen);
-    return found;
-}
-
-/* Keys that are there twice, in the words of upstream's YAML decoder. */
-static int check_repeated(struct call *c, struct err *err)
-{
-    struct str key;
-    size_t line = c->options.ignore_strict ? 0 : repeated_line(c->body, &key);
-    if (!line)
+    struct buf b = {0};
+    struct str line;
+    if (!lines.n || c->options.ignore_strict)
         return 0;
-    if (!c->options.warn_strict)
-        return err_bad(err,
-                       "error strict decoding YAML: yaml: unmarshal errors:\n  line %zu: key "
-                       "\"%.*s\" already set in map",
-                       line, STR_ARG(key));
-    call_warn(c, "yaml: unmarshal errors:\n  line %zu: key \"%.*s\" already set in map", line,
-              STR_ARG(key));
-    return 0;
+    buf_puts(&b, "yaml: unmarshal errors:");
+    while (str_next(&lines, '\n', &line))
+        if (line.n)
+            buf_printf(&b, "\n  %.*s", STR_ARG(line));
+    int rc = 0;
+    if (c->options.warn_strict)
+        call_warn(c, "%s", buf_z(&b));
+    else
+        rc = err_bad(err, "error strict decoding YAML: %s", buf_z(&b));
+    buf_done(&b);
+    return rc;
 }
 
-static int decode(struct call *c, val **ret, struct err *err)
+static int decode_checked(struct call *c, struct buf *repeated, val **ret, struct err *err)
 {
     if (!c->options.field_manager.n) {
         c->details = (struct call_details){
@@ -393,7 +364,7 @@ static int decode(struct call *c, val **ret, struct err *err)
                        "required for apply patch");
     }
     val *v;
-    if (doc_parse_yaml(&c->doc, c->body, &v, err) != 0)
+    if (doc_parse_yaml_strict(&c->doc, c->body, &v, repeated, err) != 0)
         return err_prefix(err, "error decoding YAML");
     if (!val_is_obj(v))
         return err_bad(err, "error decoding YAML: the patch is no object");
@@ -408,7 +379,7 @@ static int decode(struct call *c, val **ret, struct err *err)
         return err_bad(err,
                        "the name of the object (%.*s) does not match the name on the URL (%.*s)",
                        STR_ARG(name), STR_ARG(c->route.name));
-    if (check_declared(c, v, err) != 0 || check_repeated(c, err) != 0)
+    if (check_declared(c, v, err) != 0 || check_repeated(c, buf_str(repeated), err) != 0)
         return -1;
     val_set_s(&c->doc, val_ensure_obj(&c->doc, v, "metadata"), "name", c->route.name);
     struct buf strict = {0};
@@ -417,6 +388,14 @@ static int decode(struct call *c, val **ret, struct err *err)
         rc = body_strict(c, c->kind->api_version, str_of(c->kind->k->kind), buf_str(&strict), err);
     buf_done(&strict);
     *ret = v;
+    return rc;
+}
+
+static int decode(struct call *c, val **ret, struct err *err)
+{
+    struct buf repeated = {0};
+    int rc = decode_checked(c, &repeated, ret, err);
+    buf_done(&repeated);
     return rc;
 }
 

@@ -456,12 +456,16 @@ TEST(apply_tells_where_a_key_stands_again)
 {
     static const char twice[] = "\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: t}\ndata:\n"
                                 "  a: x\n  b: w\n  a: z\n";
+    static const char text[] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: u}\ndata:\n"
+                               "  conf: |\n    a: x\n    a: z\n";
     struct server s;
     server_start(&s);
     EXPECT(&s,
            {"PATCH", CM "/t", "fieldManager=m&fieldValidation=Strict", APPLY, twice, 400,
             "line 8: key \\\"a\\\" already set in map"},
-           {"PATCH", CM "/t", "fieldManager=m&fieldValidation=Ignore", APPLY, twice, 201, NULL});
+           {"PATCH", CM "/t", "fieldManager=m&fieldValidation=Ignore", APPLY, twice, 201, NULL},
+           {"PATCH", CM "/u", "fieldManager=m&fieldValidation=Strict", APPLY, text, 201,
+            "a: x\\na: z"});
     server_stop(&s);
 }
 
