@@ -268,20 +268,20 @@ static void write_process(struct buf *b)
         sscanf(buf_z(&uptime), "%lf", &up);
     getrlimit(RLIMIT_NOFILE, &files);
     getrlimit(RLIMIT_AS, &memory);
-    gauge(b, "process_cpu_seconds_total", "counter",
-          "Total user and system CPU time spent in seconds.", (double)(user + system) / ticks);
-    gauge(b, "process_max_fds", "gauge", "Maximum number of open file descriptors.",
+    gauge(b, "process_cpu_seconds_total", "counter", "Seconds of processor time.",
+          (double)(user + system) / ticks);
+    gauge(b, "process_max_fds", "gauge", "How many file descriptors may be open.",
           (double)files.rlim_cur);
-    gauge(b, "process_open_fds", "gauge", "Number of open file descriptors.", count_fds());
-    gauge(b, "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.",
+    gauge(b, "process_open_fds", "gauge", "How many file descriptors are open.", count_fds());
+    gauge(b, "process_resident_memory_bytes", "gauge", "Bytes of memory in use.",
           (double)pages * (double)sysconf(_SC_PAGESIZE));
     gauge(b, "process_start_time_seconds", "gauge",
-          "Start time of the process since unix epoch in seconds.",
+          "When the process began, in seconds since 1970.",
           (double)time(NULL) - up + (double)start / ticks);
-    gauge(b, "process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.",
+    gauge(b, "process_virtual_memory_bytes", "gauge", "Bytes of address space in use.",
           (double)size);
     gauge(b, "process_virtual_memory_max_bytes", "gauge",
-          "Maximum amount of virtual memory available in bytes.", (double)memory.rlim_cur);
+          "Bytes of address space that may be in use.", (double)memory.rlim_cur);
     buf_done(&stat);
     buf_done(&uptime);
 }
@@ -293,9 +293,7 @@ static void write_objects(struct api *api, struct buf *b)
     struct err ignored;
     if (store_snap_begin(api->config.store, 0, &snap, &ignored) != 0)
         return;
-    head(b, "apiserver_storage_objects", "gauge",
-         "Number of stored objects at the time of last check split by kind. In case of a fetching "
-         "error, the value will be -1.");
+    head(b, "apiserver_storage_objects", "gauge", "Objects in the store, by resource.");
     for (struct map_entry *e = NULL; (e = map_next(&api->kinds.by_prefix, e));) {
         const struct kind *k = e->value;
         buf_printf(b, "apiserver_storage_objects{resource=\"%.*s\"} %lld\n",
@@ -310,27 +308,19 @@ void metrics_write(struct api *api, struct buf *b)
     add_up(api, &sums);
     long reading = atomic_load(&api->inflight) - sums.watching - sums.mutating;
     head(b, "apiserver_current_inflight_requests", "gauge",
-         "Maximal number of currently used inflight request limit of this apiserver per request "
-         "kind in last second.");
+         "Requests being served, watches left out, by whether they may write.");
     buf_printf(b,
                "apiserver_current_inflight_requests{request_kind=\"mutating\"} %ld\n"
                "apiserver_current_inflight_requests{request_kind=\"readOnly\"} %ld\n",
                sums.mutating, reading > 0 ? reading : 0);
-    head(b, "apiserver_longrunning_requests", "gauge",
-         "Gauge of all active long-running apiserver requests broken out by verb, group, version, "
-         "resource, scope and component. Not all requests are tracked this way.");
+    head(b, "apiserver_longrunning_requests", "gauge", "Watches and streams that are open.");
     write_family(&sums, LONG_RUNNING, "apiserver_longrunning_requests", b);
     head(b, "apiserver_request_duration_seconds", "histogram",
-         "Response latency distribution in seconds for each verb, dry run value, group, version, "
-         "resource, subresource, scope and component.");
+         "Seconds from a request to the end of its answer.");
     write_family(&sums, DURATIONS, "apiserver_request_duration_seconds", b);
-    head(b, "apiserver_request_total", "counter",
-         "Counter of apiserver requests broken out for each verb, dry run value, group, version, "
-         "resource, scope, component, and HTTP response code.");
+    head(b, "apiserver_request_total", "counter", "Requests that were answered, by HTTP status.");
     write_family(&sums, REQUESTS, "apiserver_request_total", b);
-    head(b, "apiserver_response_sizes", "histogram",
-         "Response size distribution in bytes for each group, version, verb, resource, "
-         "subresource, scope and component.");
+    head(b, "apiserver_response_sizes", "histogram", "Bytes of answers.");
     write_family(&sums, SIZES, "apiserver_response_sizes", b);
     metrics_done(&sums.series);
     write_objects(api, b);
