@@ -238,42 +238,41 @@ static int send_state(struct watcher *w, const struct watch_plan *p, struct err 
     return 0;
 }
 
-static int send_history(struct watcher *w, struct err *err)
+/* Sends what happened behind w->since, at most `limit` events of it (0: all). 0, -1, or 1: the
+ * watcher is gone. */
+static int replay(struct watcher *w, int64_t upto, size_t limit, int64_t *ret_next, struct err *err)
 {
     struct store_batch *batch = NULL;
-    int64_t next, upto = hub_revision(w->hub);
-    if (w->since >= upto)
-        return 0;
-    if (store_history(w->call->api->config.store, w->since, upto, w->scope, 0, &batch, &next,
+    if (store_history(w->call->api->config.store, w->since, upto, w->scope, limit, &batch, ret_next,
                       err) != 0)
         return -1;
-    w->bound = SIZE_MAX;
     bool alive = true;
     for (size_t i = 0; batch && alive && i < batch->count; i++)
         alive = watcher_event(w, &batch->events[i]);
     store_batch_unref(batch);
-    if (!alive)
-        return 1;
-    w->bound = w->waiting + SLOW_BYTES;
-    return 0;
+    return alive ? 0 : 1;
+}
+
+static int send_history(struct watcher *w, struct err *err)
+{
+    int64_t next, upto = hub_revision(w->hub);
+    if (w->since >= upto)
+        return 0;
+    w->bound = SIZE_MAX;
+    int rc = replay(w, upto, 0, &next, err);
+    if (rc == 0)
+        w->bound = w->waiting + SLOW_BYTES;
+    return rc;
 }
 
 /* One portion of what a lagging watcher has not seen. 0, -1, or 1: the watcher is gone. */
 static int catch_up(struct watcher *w, struct err *err)
 {
-    struct store_batch *batch = NULL;
     int64_t next;
-    if (store_history(w->call->api->config.store, w->since, hub_revision(w->hub), w->scope,
-                      CATCH_UP_EVENTS, &batch, &next, err) != 0)
-        return -1;
-    bool alive = true;
-    for (size_t i = 0; batch && alive && i < batch->count; i++)
-        alive = watcher_event(w, &batch->events[i]);
-    store_batch_unref(batch);
-    if (!alive)
-        return 1;
-    w->since = next;
-    return 0;
+    int rc = replay(w, hub_revision(w->hub), CATCH_UP_EVENTS, &next, err);
+    if (rc == 0)
+        w->since = next;
+    return rc;
 }
 
 void watcher_drained(struct watcher *w)
