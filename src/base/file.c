@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 int file_read(const char *path, size_t max, struct buf *b, struct err *err)
@@ -113,4 +114,13 @@ static int remove_at(int parent, const char *name, dev_t device)
 int file_remove_tree(const char *path, struct err *err)
 {
     return remove_at(AT_FDCWD, path, 0) ? err_errno(err, "remove %s", path) : 0;
+}
+
+int file_make_temp(const char *name, char **ret_path)
+{
+    const char *folder = getenv("TMPDIR");
+    struct buf path = {0};
+    buf_printf(&path, "%s/%s-XXXXXX", folder && *folder ? folder : "/tmp", name);
+    *ret_path = buf_take(&path);
+    return mkdtemp(*ret_path) ? 0 : -1;
 }

@@ -57,6 +57,15 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+bool str_is_one_of(struct str s, const char *words)
+{
+    struct str rest = str_of(words), word;
+    while (str_next(&rest, ' ', &word))
+        if (str_eq(word, s))
+            return true;
+    return false;
+}
+
 struct str str_trim(struct str s)
 {
     while (s.n && is_space(s.p[0]))

@@ -80,6 +80,9 @@ bool str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail)
  * walk. */
 bool str_next(struct str *rest, char sep, struct str *ret_field);
 
+/* Is s one of the words, which blanks part? */
+bool str_is_one_of(struct str s, const char *words);
+
 struct str str_trim(struct str s);
 
 /* Decimal numbers that fill the whole string; false on anything else and on overflow. */

@@ -468,11 +468,9 @@ int chart_lint(struct chart_ctx *cx, const char *path, struct vmap *values, cons
     struct str name = str_of(path);
     if (!str_ends(name, STR(".tgz")) && !str_ends(name, STR(".tar.gz")))
         return lint_folder(cx, path, values, namespace, capabilities, skip_schema, ret);
-    const char *tmp = getenv("TMPDIR");
     *ret = (struct lint_result){0};
-    char *dir = arena_z(
-        cx->arena, arena_printf(cx->arena, "%s/helm-lint-XXXXXX", tmp && tmp[0] ? tmp : "/tmp"));
-    if (!mkdtemp(dir))
+    CLEANUP(mem_freep) char *dir = NULL;
+    if (file_make_temp("helm-lint", &dir) != 0)
         return chart_fail(cx, "unable to create temp dir to extract tarball");
     int status = unpack(cx, path, dir);
     if (status == 0)

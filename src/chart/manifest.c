@@ -11,17 +11,6 @@ static bool is_blank(char c) /* \s of RE2 */
     return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
 }
 
-/* Go's strings.TrimSpace. */
-static struct str trim_space(struct str s)
-{
-    size_t n;
-    while (s.n && rune_is_space(rune_decode(s, &n)))
-        s = str_from(s, n);
-    while (s.n && rune_is_space(rune_decode_last(s, &n)))
-        s.n -= n;
-    return s;
-}
-
 /* The separator is `\s*\n---\s*`; what it takes belongs to no document. */
 bool manifest_next(struct str *rest, struct str *ret)
 {
@@ -189,7 +178,7 @@ static bool read_events(struct str list, uint32_t *ret)
     bool more = true;
     while (more) {
         more = str_cut(list, ',', &one, &list);
-        one = trim_space(one);
+        one = rune_trim_space(one);
         size_t i = 0;
         while (i < ARRAY_LEN(events) && !str_eq_nocase(one, str_of(events[i].name)))
             i++;
@@ -306,11 +295,11 @@ static int by_path(const void *x, const void *y)
 static int split_one(struct chart_ctx *cx, const struct rendered *r, struct manifests *hooks,
                      struct manifests *generic)
 {
-    struct str rest = skip_opening(trim_space(r->text)), document;
+    struct str rest = skip_opening(rune_trim_space(r->text)), document;
     while (manifest_next(&rest, &document)) {
         if (document.n == 0)
             continue;
-        struct manifest m = {.path = r->name, .content = trim_space(document)};
+        struct manifest m = {.path = r->name, .content = rune_trim_space(document)};
         if (read_head(cx, &m) != 0)
             return -1;
         sort_one(cx, &m, hooks, generic);
@@ -327,7 +316,7 @@ int manifests_sort(struct chart_ctx *cx, const struct rendered_list *rendered,
     qsort(sorted, rendered->n, sizeof(*sorted), by_path);
     *ret_hooks = *ret_manifests = (struct manifests){0};
     for (size_t i = 0; i < rendered->n; i++)
-        if (trim_space(sorted[i]->text).n &&
+        if (rune_trim_space(sorted[i]->text).n &&
             split_one(cx, sorted[i], ret_hooks, ret_manifests) != 0)
             return -1;
     if (ret_hooks->n)

@@ -61,18 +61,13 @@ static int pull_one(struct chart_ctx *cx, const struct options *o, const char *r
     struct chart_source from = helm_chart_source(cx, &o->source);
     struct chart_home home = helm_home(cx);
     struct chart_download got;
-    const char *dir = o->destination, *tmp = getenv("TMPDIR");
-    char *scratch = NULL;
+    CLEANUP(mem_freep) char *scratch = NULL;
     if (from.verify == VERIFY_NEVER && o->provenance)
         from.verify = VERIFY_LATER;
-    if (o->untar) {
-        scratch = arena_z(cx->arena,
-                          arena_printf(cx->arena, "%s/helm-XXXXXX", tmp && *tmp ? tmp : "/tmp"));
-        dir = mkdtemp(scratch);
-        if (!dir)
-            return chart_fail(cx, "failed to untar: mkdir %s: %s", scratch, strerror(errno));
-    }
-    int status = chart_fetch(cx, &home, str_of(reference), &from, dir, &got);
+    if (o->untar && file_make_temp("helm", &scratch) != 0)
+        return chart_fail(cx, "failed to untar: mkdir %s: %s", scratch, strerror(errno));
+    int status =
+        chart_fetch(cx, &home, str_of(reference), &from, scratch ? scratch : o->destination, &got);
     if (status == 0)
         buf_put(out, got.warning);
     if (status == 0 && got.verification.file_hash.n)

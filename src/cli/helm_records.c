@@ -140,16 +140,6 @@ static void put_manifests(const struct release *r, struct buf *out)
     buf_putc(out, '\n');
 }
 
-static struct str trim_space(struct str s)
-{
-    size_t n;
-    while (s.n && rune_is_space(rune_decode(s, &n)))
-        s = str_from(s, n);
-    while (s.n && rune_is_space(rune_decode_last(s, &n)))
-        s.n -= n;
-    return s;
-}
-
 static int put_for_people(struct chart_ctx *cx, const struct release *r, struct helm_shown shown,
                           struct buf *out)
 {
@@ -166,7 +156,7 @@ static int put_for_people(struct chart_ctx *cx, const struct release *r, struct 
         put_manifests(r, out);
     if (!shown.hide_notes && r->notes.n) {
         buf_puts(out, "NOTES:\n");
-        buf_put(out, trim_space(r->notes));
+        buf_put(out, rune_trim_space(r->notes));
         buf_putc(out, '\n');
     }
     return 0;

@@ -6,38 +6,19 @@
 #include "functions/func_random.h"
 #include "template/unicode.h"
 
-struct rune_range {
-    uint32_t first, last;
-};
-
 #include "functions/func_case_tables.h"
 
 #define FN(name)                                                                                   \
     static int name(struct tmpl_exec *x, const struct value *args, size_t n, struct value *ret)
 
-static bool in_ranges(const struct rune_range *table, size_t n, uint32_t r)
-{
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (r > table[mid].last)
-            low = mid + 1;
-        else if (r < table[mid].first)
-            high = mid;
-        else
-            return true;
-    }
-    return false;
-}
-
 static bool is_punct(uint32_t r)
 {
-    return in_ranges(punctuation, ARRAY_LEN(punctuation), r);
+    return rune_in_ranges(punctuation, ARRAY_LEN(punctuation), r);
 }
 
 static bool is_number(uint32_t r)
 {
-    return in_ranges(numbers, ARRAY_LEN(numbers), r);
+    return rune_in_ranges(numbers, ARRAY_LEN(numbers), r);
 }
 
 /* The few letters that are a capital and a small one at once. */

@@ -38,25 +38,10 @@ FN(truncate_text)
     return 0;
 }
 
-static bool is_space_at(struct str s, size_t *ret_n)
-{
-    return rune_is_space(rune_decode(s, ret_n));
-}
-
-static struct str trim_space(struct str s)
-{
-    size_t size;
-    while (s.n > 0 && is_space_at(s, &size))
-        s = str_from(s, size);
-    while (s.n > 0 && rune_is_space(rune_decode_last(s, &size)))
-        s.n -= size;
-    return s;
-}
-
 FN(trim)
 {
     (void)x, (void)n;
-    *ret = value_str(trim_space(ARG(0)));
+    *ret = value_str(rune_trim_space(ARG(0)));
     return 0;
 }
 

@@ -57,11 +57,7 @@ enum hook_phase hook_phase_of(struct str text)
 /* strings.ToLower of strings.TrimSpace; what is compared to it is ASCII. */
 static struct str normal(struct arena *a, struct str s)
 {
-    size_t size;
-    while (s.n && rune_is_space(rune_decode(s, &size)))
-        s = str_from(s, size);
-    while (s.n && rune_is_space(rune_decode_last(s, &size)))
-        s.n -= size;
+    s = rune_trim_space(s);
     char *lower = arena_z(a, s);
     for (size_t i = 0; i < s.n; i++)
         if (lower[i] >= 'A' && lower[i] <= 'Z')

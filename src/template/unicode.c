@@ -1,9 +1,5 @@
 #include "template/unicode.h"
 
-struct rune_range {
-    uint32_t first, last;
-};
-
 struct rune_shift {
     uint32_t first, last;
     int32_t delta;
@@ -88,7 +84,7 @@ bool rune_is_valid(struct str s)
     return true;
 }
 
-static bool in_ranges(const struct rune_range *table, size_t n, uint32_t r)
+bool rune_in_ranges(const struct rune_range *table, size_t n, uint32_t r)
 {
     size_t low = 0, high = n;
     while (low < high) {
@@ -124,24 +120,24 @@ bool rune_is_letter(uint32_t r)
 {
     if (r < 0x80)
         return (r | 0x20) >= 'a' && (r | 0x20) <= 'z';
-    return in_ranges(letters, ARRAY_LEN(letters), r);
+    return rune_in_ranges(letters, ARRAY_LEN(letters), r);
 }
 
 bool rune_is_digit(uint32_t r)
 {
     if (r < 0x80)
         return r >= '0' && r <= '9';
-    return in_ranges(digits, ARRAY_LEN(digits), r);
+    return rune_in_ranges(digits, ARRAY_LEN(digits), r);
 }
 
 bool rune_is_upper(uint32_t r)
 {
-    return in_ranges(upper_case, ARRAY_LEN(upper_case), r);
+    return rune_in_ranges(upper_case, ARRAY_LEN(upper_case), r);
 }
 
 bool rune_is_lower(uint32_t r)
 {
-    return in_ranges(lower_case, ARRAY_LEN(lower_case), r);
+    return rune_in_ranges(lower_case, ARRAY_LEN(lower_case), r);
 }
 
 /* unicode.IsSpace: White_Space. */
@@ -152,11 +148,21 @@ bool rune_is_space(uint32_t r)
            r == 0x205F || r == 0x3000;
 }
 
+struct str rune_trim_space(struct str s)
+{
+    size_t n;
+    while (s.n && rune_is_space(rune_decode(s, &n)))
+        s = str_from(s, n);
+    while (s.n && rune_is_space(rune_decode_last(s, &n)))
+        s.n -= n;
+    return s;
+}
+
 bool rune_is_print(uint32_t r)
 {
     if (r < 0x7F)
         return r >= ' ';
-    return in_ranges(printable, ARRAY_LEN(printable), r);
+    return rune_in_ranges(printable, ARRAY_LEN(printable), r);
 }
 
 uint32_t rune_to_upper(uint32_t r)

@@ -69,15 +69,6 @@ static const char *const container_lists[] = {"initContainers", "containers",
 /* A check appends its detail; an empty one: allowed. */
 typedef void check_fn(const struct pod *p, struct buf *detail);
 
-static bool one_of(struct str s, const char *words)
-{
-    struct str rest = str_of(words), word;
-    while (str_next(&rest, ' ', &word))
-        if (str_eq(word, s))
-            return true;
-    return false;
-}
-
 /* "pod and containers "a", "b"" */
 static void put_setters(bool pod, const struct names *containers, struct buf *b)
 {
@@ -90,7 +81,8 @@ static void put_setters(bool pod, const struct names *containers, struct buf *b)
 /* --- baseline --- */
 static bool profile_allowed(const val *profile)
 {
-    return val_is_null(profile) || one_of(VAL_STR(profile, "type"), "RuntimeDefault Localhost");
+    return val_is_null(profile) ||
+           str_is_one_of(VAL_STR(profile, "type"), "RuntimeDefault Localhost");
 }
 
 static void check_apparmor(const struct pod *p, struct buf *b)
@@ -134,7 +126,7 @@ static void check_added(const struct pod *p, const char *allowed, struct buf *b)
     {
         size_t before = bad.n;
         VAL_FOR (VAL_PATH(k, "securityContext", "capabilities", "add"), cap) {
-            if (one_of(val_str(cap), allowed))
+            if (str_is_one_of(val_str(cap), allowed))
                 continue;
             names_insert(&values, val_str(cap));
             if (bad.n == before)
@@ -288,7 +280,7 @@ static bool selinux_bad(const struct pod *p, const val *options, struct selinux 
                               ? "container_t container_init_t container_kvm_t"
                               : "container_t container_init_t container_kvm_t container_engine_t";
     bool user = VAL_STR(options, "user").n, role = VAL_STR(options, "role").n;
-    bool bad = type.n && !one_of(type, allowed);
+    bool bad = type.n && !str_is_one_of(type, allowed);
     if (bad)
         names_insert(&s->types, type);
     s->user |= user;
@@ -370,7 +362,8 @@ static void check_sysctls(const struct pod *p, struct buf *b)
     VAL_FOR (val_get(p->security, "sysctls"), s) {
         bool good = false;
         for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
-            good |= p->minor >= allowed[i].since && one_of(VAL_STR(s, "name"), allowed[i].names);
+            good |=
+                p->minor >= allowed[i].since && str_is_one_of(VAL_STR(s, "name"), allowed[i].names);
         if (!good)
             buf_printf(b, "%s%.*s", b->n ? ", " : "", STR_ARG(VAL_STR(s, "name")));
     }
@@ -444,8 +437,8 @@ static void check_volumes(const struct pod *p, struct buf *b)
             if (!str_is(val_str(key), "name"))
                 type = val_str(key);
         }
-        if (!type.n || one_of(type, "configMap csi downwardAPI emptyDir ephemeral image "
-                                    "persistentVolumeClaim projected secret"))
+        if (!type.n || str_is_one_of(type, "configMap csi downwardAPI emptyDir ephemeral image "
+                                           "persistentVolumeClaim projected secret"))
             continue;
         names_add(&bad, VAL_STR(v, "name"));
         names_insert(&types, type);

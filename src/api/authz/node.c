@@ -22,15 +22,6 @@ struct asked {
     struct str node, *ret_reason;
 };
 
-static bool one_of(struct str s, const char *words)
-{
-    struct str rest = str_of(words), word;
-    while (str_next(&rest, ' ', &word))
-        if (str_eq(word, s))
-            return true;
-    return false;
-}
-
 static bool deny(const struct asked *q, struct str why)
 {
     *q->ret_reason = why;
@@ -39,7 +30,7 @@ static bool deny(const struct asked *q, struct str why)
 
 static bool verb_is(const struct asked *q, const char *words)
 {
-    return one_of(q->a->verb, words);
+    return str_is_one_of(q->a->verb, words);
 }
 
 /* --- what a pod of the node refers to --- */
@@ -218,7 +209,7 @@ static bool rule_allows(const struct asked *q)
 {
     for (size_t i = 0; i < ARRAY_LEN(rules); i++)
         if (!q->a->subresource.n && str_is(q->a->group, rules[i].group) &&
-            one_of(q->a->resource, rules[i].resources) && verb_is(q, rules[i].verbs))
+            str_is_one_of(q->a->resource, rules[i].resources) && verb_is(q, rules[i].verbs))
             return true;
     return false;
 }
