@@ -75,6 +75,12 @@ void helm_settings_flags(struct helm_settings *s, struct helm_flag ret[HELM_SETT
 /* As `common` of helm_flags: the flags above, which go into the session's settings. */
 extern const struct helm_flag helm_common_flags[];
 
+/* --timeout: a Go duration, in milliseconds; text NULL: otherwise_ms. */
+int helm_timeout(struct chart_ctx *cx, const char *text, int64_t otherwise_ms, int64_t *ret_ms);
+/* "expected at most two arguments, unexpected arguments: …", when there are more than NAME and
+ * CHART. */
+int helm_refuse_rest(struct chart_ctx *cx, int argc, char **argv);
+
 /* The cluster that flags, environment and kubeconfig name; nothing is asked yet. The caller frees
  * the client. The second: in another context of the same kubeconfig. */
 int helm_connect(struct chart_ctx *cx, struct client **ret);

@@ -116,13 +116,13 @@ static int render_next(struct chart_ctx *cx, struct options *o, char **argv, boo
     struct chart *chart;
     struct vmap *values;
     struct helm_work w;
-    struct action_install in = {.name = str_of(argv[0]), .dry_run = DRY_RUN_SERVER};
+    struct action_install in = {.name = str_of(argv[0]), .how.dry_run = DRY_RUN_SERVER};
     o->upgrade.name = in.name;
-    o->upgrade.dry_run = DRY_RUN_SERVER;
-    if (helm_render_options(cx, &o->chart, &o->upgrade.render) != 0 ||
+    o->upgrade.how.dry_run = DRY_RUN_SERVER;
+    if (helm_render_options(cx, &o->chart, &o->upgrade.how.render) != 0 ||
         helm_load_release(cx, argv[1], &o->chart, !exists, &chart, &values, out) != 0)
         return -1;
-    in.render = o->upgrade.render;
+    in.how.render = o->upgrade.how.render;
     int rc = helm_work_open(cx, 0, NULL, &w);
     if (rc == 0)
         rc = exists ? action_upgrade(&w.action, chart, values, &o->upgrade, ret)
@@ -138,13 +138,13 @@ static int diff_upgrade(struct chart_ctx *cx, struct options *o, int argc, char 
     const struct helm_flag flags[] = {
         HELM_CHART_FLAGS(o->chart),
         {"allow-unreleased", 0, HELM_SWITCH, &o->install, NULL},
-        {"enable-dns", 0, HELM_SWITCH, &u->render.enable_dns, NULL},
+        {"enable-dns", 0, HELM_SWITCH, &u->how.render.enable_dns, NULL},
         {"install", 'i', HELM_SWITCH, &o->install, NULL},
         {"reset-then-reuse-values", 0, HELM_SWITCH, &u->reset_then_reuse_values, NULL},
         {"reset-values", 0, HELM_SWITCH, &u->reset_values, NULL},
         {"reuse-values", 0, HELM_SWITCH, &u->reuse_values, NULL},
-        {"skip-schema-validation", 0, HELM_SWITCH, &u->render.skip_schema, NULL},
-        {"take-ownership", 0, HELM_SWITCH, &u->take_ownership, NULL},
+        {"skip-schema-validation", 0, HELM_SWITCH, &u->how.render.skip_schema, NULL},
+        {"take-ownership", 0, HELM_SWITCH, &u->how.take_ownership, NULL},
     };
     struct release *before, *after = NULL;
     struct buf said = {0}; /* of dependencies that were fetched: not part of the difference */

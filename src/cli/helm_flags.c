@@ -1,5 +1,6 @@
 #include "cli/helm_help.h"
 
+#include "doc/time.h"
 #include "functions/func_arg.h"
 
 static const struct helm_flag *find_name(const struct helm_flag *table, struct str name)
@@ -186,3 +187,30 @@ int helm_flags(struct chart_ctx *cx, const struct helm_flag *own, const struct h
 }
 
 const struct helm_flag helm_common_flags[] = {{0}};
+
+/* --- what several flags and words mean --- */
+int helm_timeout(struct chart_ctx *cx, const char *text, int64_t otherwise_ms, int64_t *ret_ms)
+{
+    struct err err;
+    int64_t ns;
+    *ret_ms = otherwise_ms;
+    if (!text)
+        return 0;
+    if (duration_parse(str_of(text), &ns, &err) != 0)
+        return chart_fail(cx, "invalid argument \"%s\" for \"--timeout\" flag: %s", text,
+                          err.message);
+    *ret_ms = ns / 1000000;
+    return 0;
+}
+
+int helm_refuse_rest(struct chart_ctx *cx, int argc, char **argv)
+{
+    struct buf rest = {0};
+    if (argc <= 2)
+        return 0;
+    for (int i = 2; i < argc; i++)
+        buf_printf(&rest, "%s%s", i > 2 ? ", " : "", argv[i]);
+    chart_fail(cx, "expected at most two arguments, unexpected arguments: %s", buf_z(&rest));
+    buf_done(&rest);
+    return -1;
+}

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "chart/values.h"
-#include "doc/time.h"
 
 /* --- interruptions --- */
 
@@ -122,20 +121,6 @@ void helm_work_close(struct helm_work *w)
 }
 
 /* --- flags --- */
-int helm_timeout(struct chart_ctx *cx, const char *text, int64_t *ret_ms)
-{
-    struct err err;
-    int64_t ns;
-    *ret_ms = 300000;
-    if (!text)
-        return 0;
-    if (duration_parse(str_of(text), &ns, &err) != 0)
-        return chart_fail(cx, "invalid argument \"%s\" for \"--timeout\" flag: %s", text,
-                          err.message);
-    *ret_ms = ns / 1000000;
-    return 0;
-}
-
 int helm_labels(struct chart_ctx *cx, const struct chart_strs *words, struct vmap **ret)
 {
     *ret = NULL;
@@ -231,4 +216,14 @@ int helm_render_options(struct chart_ctx *cx, struct helm_chart_options *o,
     ret->post_render = post_render;
     ret->post_render_arg = o;
     return helm_find_post_renderer(cx, o->post_renderer, &o->post_renderer);
+}
+
+int helm_read_how(struct chart_ctx *cx, struct helm_how *h, struct action_how *to)
+{
+    to->description = str_of(h->description);
+    if (helm_timeout(cx, h->timeout, HELM_TIMEOUT_MS, &to->timeout_ms) != 0 ||
+        helm_labels(cx, &h->labels, &to->labels) != 0 ||
+        helm_format_of(cx, h->output, &h->format) != 0)
+        return -1;
+    return helm_render_options(cx, &h->chart, &to->render);
 }

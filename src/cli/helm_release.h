@@ -21,8 +21,7 @@ void helm_work_close(struct helm_work *w);
 
 /* --- flags --- */
 
-/* --timeout: a Go duration, in milliseconds; text NULL: five minutes. */
-int helm_timeout(struct chart_ctx *cx, const char *text, int64_t *ret_ms);
+enum { HELM_TIMEOUT_MS = 300000 }; /* of what changes a release */
 /* --labels a=b,c=d; NULL for none. */
 int helm_labels(struct chart_ctx *cx, const struct chart_strs *words, struct vmap **ret);
 /* --dry-run: NULL, "none", "false", "client", "true", "server". */
@@ -53,13 +52,42 @@ int helm_load_release(struct chart_ctx *cx, const char *name, struct helm_chart_
 int helm_render_options(struct chart_ctx *cx, struct helm_chart_options *o,
                         struct action_render *ret);
 
+/* What install and upgrade have in common: texts of flags, and what they mean. */
+struct helm_how {
+    struct helm_chart_options chart;
+    const char *dry_run, *timeout, *output, *description;
+    struct chart_strs labels;
+    bool hide_notes;
+    enum helm_format format; /* of output */
+};
+#define HELM_HOW_FLAGS(h, to)                                                                      \
+    HELM_CHART_FLAGS((h).chart), {"atomic", 0, HELM_SWITCH, &(to).atomic, NULL},                   \
+        {"description", 0, HELM_TEXT, &(h).description, NULL},                                     \
+        {"disable-openapi-validation", 0, HELM_SWITCH, &(to).no_validation, NULL},                 \
+        {"dry-run", 0, HELM_TEXT, &(h).dry_run, "client"},                                         \
+        {"enable-dns", 0, HELM_SWITCH, &(to).render.enable_dns, NULL},                             \
+        {"force", 0, HELM_SWITCH, &(to).force, NULL},                                              \
+        {"hide-notes", 0, HELM_SWITCH, &(h).hide_notes, NULL},                                     \
+        {"hide-secret", 0, HELM_SWITCH, &(to).render.hide_secret, NULL},                           \
+        {"labels", 'l', HELM_COMMAS, &(h).labels, NULL},                                           \
+        {"no-hooks", 0, HELM_SWITCH, &(to).no_hooks, NULL},                                        \
+        {"output", 'o', HELM_TEXT, &(h).output, NULL},                                             \
+        {"render-subchart-notes", 0, HELM_SWITCH, &(to).render.sub_notes, NULL},                   \
+        {"skip-schema-validation", 0, HELM_SWITCH, &(to).render.skip_schema, NULL},                \
+        {"take-ownership", 0, HELM_SWITCH, &(to).take_ownership, NULL},                            \
+        {"timeout", 0, HELM_TEXT, &(h).timeout, NULL}, {"wait", 0, HELM_SWITCH, &(to).wait, NULL}, \
+    {                                                                                              \
+        "wait-for-jobs", 0, HELM_SWITCH, &(to).wait_for_jobs, NULL                                 \
+    }
+/* What the texts mean, but for --dry-run, which helm looks at after its arguments. */
+int helm_read_how(struct chart_ctx *cx, struct helm_how *h, struct action_how *to);
+
 /* What `install` and `upgrade --install` do once the flags are read; args are NAME and CHART. */
 struct helm_install {
-    struct helm_chart_options chart;
+    struct helm_how how;
     struct action_install action;
-    bool generate_name, hide_notes;
+    bool generate_name;
     const char *name_template;
-    enum helm_format format;
 };
 int helm_run_install(struct chart_ctx *cx, struct helm_install *o, int argc, char **argv,
                      struct buf *out);

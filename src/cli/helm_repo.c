@@ -7,7 +7,6 @@
 #include "base/file.h"
 #include "chart/index.h"
 #include "cli/helm.h"
-#include "doc/time.h"
 
 /* --- add --- */
 struct add_options {
@@ -30,20 +29,6 @@ static int check_deprecated(struct chart_ctx *cx, struct str url)
         if (str_find(url, gone[i].old) >= 0)
             return chart_fail(cx, "repo \"%.*s\" is no longer available; try \"%s\" instead",
                               STR_ARG(url), gone[i].new);
-    return 0;
-}
-
-static int read_timeout(struct chart_ctx *cx, const char *text, int64_t *ret_ms)
-{
-    struct err err;
-    int64_t ns;
-    *ret_ms = 0;
-    if (!text)
-        return 0;
-    if (duration_parse(str_of(text), &ns, &err) != 0)
-        return chart_fail(cx, "invalid argument \"%s\" for \"--timeout\" flag: %s", text,
-                          err.message);
-    *ret_ms = ns / 1000000;
     return 0;
 }
 
@@ -130,7 +115,7 @@ static int add(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     e.name = str_of(argv[0]);
     e.url = str_of(argv[1]);
     if ((!o.allow_deprecated && check_deprecated(cx, e.url) != 0) ||
-        read_timeout(cx, o.timeout, &e.access.timeout_ms) != 0)
+        helm_timeout(cx, o.timeout, 0, &e.access.timeout_ms) != 0)
         return -1;
     CLEANUP(fd_closep) int lock = repo_file_lock(cx, home.repositories);
     return lock < 0 ? -1 : add_locked(cx, &home, &o, &e, out);
@@ -225,7 +210,7 @@ static int update(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
         {0},
     };
     if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0 ||
-        read_timeout(cx, timeout, &timeout_ms) != 0)
+        helm_timeout(cx, timeout, 0, &timeout_ms) != 0)
         return -1;
     struct chart_home home = helm_home(cx);
     if (repo_file_read(cx, home.repositories, &f) != 0)

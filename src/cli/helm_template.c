@@ -86,14 +86,8 @@ static int name_and_chart(struct chart_ctx *cx, const struct options *o, int arg
     if (argc < 1)
         return chart_fail(cx, "\"helm template\" requires at least 1 argument\n\nUsage:  helm "
                               "template [NAME] [CHART] [flags]");
-    if (argc > 2) {
-        struct buf rest = {0};
-        for (int i = 2; i < argc; i++)
-            buf_printf(&rest, "%s%s", i > 2 ? ", " : "", argv[i]);
-        chart_fail(cx, "expected at most two arguments, unexpected arguments: %s", buf_z(&rest));
-        buf_done(&rest);
+    if (helm_refuse_rest(cx, argc, argv) != 0)
         return -1;
-    }
     *ret_chart = argv[argc - 1];
     if (argc == 1 && o->name_template) {
         struct buf name = {0};

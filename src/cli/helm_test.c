@@ -37,7 +37,7 @@ int helm_test(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     struct helm_work w;
     struct release *r = NULL;
     if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0 ||
-        helm_timeout(cx, timeout, &o.timeout_ms) != 0)
+        helm_timeout(cx, timeout, HELM_TIMEOUT_MS, &o.timeout_ms) != 0)
         return -1;
     if (argc != 1)
         return chart_fail(cx, "\"helm test\" requires 1 argument\n\nUsage:  helm test [RELEASE] "

@@ -33,7 +33,7 @@ int helm_uninstall(struct chart_ctx *cx, int argc, char **argv, struct buf *out)
     };
     struct helm_work w;
     if (helm_flags(cx, flags, helm_common_flags, argc, argv, &argc) != 0 ||
-        helm_timeout(cx, timeout, &o.timeout_ms) != 0)
+        helm_timeout(cx, timeout, HELM_TIMEOUT_MS, &o.timeout_ms) != 0)
         return -1;
     if (argc < 1)
         return chart_fail(cx, "\"helm uninstall\" requires at least 1 argument\n\nUsage:  helm "

@@ -2,89 +2,52 @@
 #include "cli/helm_release.h"
 
 struct options {
-    struct helm_chart_options chart;
+    struct helm_how how;
     struct action_upgrade action;
     int64_t history_max;
-    bool install, create_namespace, skip_crds, hide_notes;
-    enum helm_format format;
+    bool install, create_namespace, skip_crds;
 };
 
 static int read_options(struct chart_ctx *cx, int argc, char **argv, struct options *o, int *ret_n)
 {
     struct action_upgrade *a = &o->action;
-    const char *dry_run = NULL, *timeout = NULL, *format = NULL, *description = NULL;
-    struct chart_strs labels = {0};
     const struct helm_flag flags[] = {
-        HELM_CHART_FLAGS(o->chart),
-        {"atomic", 0, HELM_SWITCH, &a->atomic, NULL},
+        HELM_HOW_FLAGS(o->how, a->how),
         {"cleanup-on-fail", 0, HELM_SWITCH, &a->cleanup_on_fail, NULL},
         {"create-namespace", 0, HELM_SWITCH, &o->create_namespace, NULL},
-        {"description", 0, HELM_TEXT, &description, NULL},
-        {"disable-openapi-validation", 0, HELM_SWITCH, &a->no_validation, NULL},
-        {"dry-run", 0, HELM_TEXT, &dry_run, "client"},
-        {"enable-dns", 0, HELM_SWITCH, &a->render.enable_dns, NULL},
-        {"force", 0, HELM_SWITCH, &a->force, NULL},
-        {"hide-notes", 0, HELM_SWITCH, &o->hide_notes, NULL},
-        {"hide-secret", 0, HELM_SWITCH, &a->render.hide_secret, NULL},
         {"history-max", 0, HELM_INT, &o->history_max, NULL},
         {"install", 'i', HELM_SWITCH, &o->install, NULL},
-        {"labels", 'l', HELM_COMMAS, &labels, NULL},
-        {"no-hooks", 0, HELM_SWITCH, &a->no_hooks, NULL},
-        {"output", 'o', HELM_TEXT, &format, NULL},
         {"recreate-pods", 0, HELM_SWITCH, &a->recreate_pods, NULL},
-        {"render-subchart-notes", 0, HELM_SWITCH, &a->render.sub_notes, NULL},
         {"reset-then-reuse-values", 0, HELM_SWITCH, &a->reset_then_reuse_values, NULL},
         {"reset-values", 0, HELM_SWITCH, &a->reset_values, NULL},
         {"reuse-values", 0, HELM_SWITCH, &a->reuse_values, NULL},
         {"skip-crds", 0, HELM_SWITCH, &o->skip_crds, NULL},
-        {"skip-schema-validation", 0, HELM_SWITCH, &a->render.skip_schema, NULL},
-        {"take-ownership", 0, HELM_SWITCH, &a->take_ownership, NULL},
-        {"timeout", 0, HELM_TEXT, &timeout, NULL},
-        {"wait", 0, HELM_SWITCH, &a->wait, NULL},
-        {"wait-for-jobs", 0, HELM_SWITCH, &a->wait_for_jobs, NULL},
         {0},
     };
     if (helm_flags(cx, flags, helm_common_flags, argc, argv, ret_n) != 0 ||
-        helm_timeout(cx, timeout, &a->timeout_ms) != 0 ||
-        helm_labels(cx, &labels, &a->labels) != 0 || helm_format_of(cx, format, &o->format) != 0 ||
-        helm_render_options(cx, &o->chart, &a->render) != 0)
+        helm_read_how(cx, &o->how, &a->how) != 0)
         return -1;
     if (a->recreate_pods)
         chart_warn(cx, "Flag --recreate-pods has been deprecated, functionality will no longer be "
                        "updated. Consult the documentation for other methods to recreate pods");
-    a->description = str_of(description);
     if (*ret_n != 2)
         return chart_fail(cx, "\"helm upgrade\" requires 2 arguments\n\nUsage:  helm upgrade "
                               "[RELEASE] [CHART] [flags]");
-    return helm_dry_run(cx, dry_run, &a->dry_run);
+    return helm_dry_run(cx, o->how.dry_run, &a->how.dry_run);
 }
 
 /* --install: the same flags as an installation has them. */
 static int install(struct chart_ctx *cx, struct options *o, bool replace, char **argv,
                    struct buf *out)
 {
-    const struct action_upgrade *a = &o->action;
     struct helm_install in = {
-        .chart = o->chart,
-        .hide_notes = o->hide_notes,
-        .format = o->format,
-        .action = {.render = a->render,
-                   .dry_run = a->dry_run,
+        .how = o->how,
+        .action = {.how = o->action.how,
                    .create_namespace = o->create_namespace,
                    .replace = replace,
-                   .force = a->force,
-                   .no_hooks = a->no_hooks,
-                   .skip_crds = o->skip_crds,
-                   .no_validation = a->no_validation,
-                   .take_ownership = a->take_ownership,
-                   .wait = a->wait,
-                   .wait_for_jobs = a->wait_for_jobs,
-                   .atomic = a->atomic,
-                   .timeout_ms = a->timeout_ms,
-                   .description = a->description,
-                   .labels = a->labels},
+                   .skip_crds = o->skip_crds},
     };
-    if (o->format == HELM_TABLE)
+    if (o->how.format == HELM_TABLE)
         buf_printf(out, "Release \"%s\" does not exist. Installing it now.\n", argv[0]);
     return helm_run_install(cx, &in, 2, argv, out);
 }
@@ -113,17 +76,17 @@ static int upgrade(struct chart_ctx *cx, struct options *o, char **argv, struct 
     struct helm_work w;
     struct release *r = NULL;
     o->action.name = str_of(argv[0]);
-    if (helm_load_release(cx, argv[1], &o->chart, false, &chart, &values, out) != 0)
+    if (helm_load_release(cx, argv[1], &o->how.chart, false, &chart, &values, out) != 0)
         return -1;
     int rc = helm_work_open(cx, o->history_max, argv[0], &w);
     rc = rc ? rc : action_upgrade(&w.action, chart, values, &o->action, &r);
     helm_work_close(&w);
     if (rc != 0)
         return chart_wrap(cx, "UPGRADE FAILED");
-    if (o->format == HELM_TABLE)
+    if (o->how.format == HELM_TABLE)
         buf_printf(out, "Release \"%s\" has been upgraded. Happy Helming!\n", argv[0]);
-    struct helm_shown shown = {.debug = helm_settings(cx)->debug, .hide_notes = o->hide_notes};
-    return helm_put_release(cx, r, o->format, shown, out);
+    struct helm_shown shown = {.debug = helm_settings(cx)->debug, .hide_notes = o->how.hide_notes};
+    return helm_put_release(cx, r, o->how.format, shown, out);
 }
 
 int helm_upgrade(struct chart_ctx *cx, int argc, char **argv, struct buf *out)

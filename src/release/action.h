@@ -29,29 +29,30 @@ struct action_render {
     bool sub_notes, skip_schema, enable_dns, hide_secret;
 };
 
-struct action_install {
-    struct str name;
+/* How a new revision is made. */
+struct action_how {
     struct action_render render;
     enum dry_run dry_run;
-    bool create_namespace, replace, force, no_hooks, skip_crds, no_validation, take_ownership, wait,
-        wait_for_jobs, atomic;
+    bool force, no_hooks, no_validation, take_ownership, wait, wait_for_jobs, atomic;
     int64_t timeout_ms;
     struct str description; /* "": Helm's */
-    struct vmap *labels;    /* text to text; NULL: none */
+    struct vmap *labels;    /* text to text; NULL: none. Of an upgrade they are merged into those of
+                               the last revision, and "null" takes one away */
+};
+
+struct action_install {
+    struct str name;
+    struct action_how how;
+    bool create_namespace, replace, skip_crds;
 };
 int action_install(struct action *x, struct chart *chart, struct vmap *values,
                    const struct action_install *o, struct release **ret);
 
 struct action_upgrade {
     struct str name;
-    struct action_render render;
-    enum dry_run dry_run;
+    struct action_how how;
     bool reset_values, reuse_values, reset_then_reuse_values; /* the first that is set counts */
-    bool force, recreate_pods, no_hooks, no_validation, take_ownership, wait, wait_for_jobs, atomic,
-        cleanup_on_fail;
-    int64_t timeout_ms;
-    struct str description;
-    struct vmap *labels; /* merged into those of the last revision; "null" takes one away */
+    bool recreate_pods, cleanup_on_fail;
 };
 int action_upgrade(struct action *x, struct chart *chart, struct vmap *values,
                    const struct action_upgrade *o, struct release **ret);

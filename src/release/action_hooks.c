@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "release/release_internal.h"
+
 static int by_weight(const void *a, const void *b)
 {
     const struct release_hook *x = *(struct release_hook *const *)a,
@@ -115,22 +117,6 @@ static size_t hooks_of(struct action *x, struct release *r, enum hook_event even
     return n;
 }
 
-static const char *event_name(enum hook_event event)
-{
-    static const char *const names[] = {
-        [HOOK_PRE_INSTALL] = "pre-install",
-        [HOOK_POST_INSTALL] = "post-install",
-        [HOOK_PRE_DELETE] = "pre-delete",
-        [HOOK_POST_DELETE] = "post-delete",
-        [HOOK_PRE_UPGRADE] = "pre-upgrade",
-        [HOOK_POST_UPGRADE] = "post-upgrade",
-        [HOOK_PRE_ROLLBACK] = "pre-rollback",
-        [HOOK_POST_ROLLBACK] = "post-rollback",
-        [HOOK_TEST] = "test",
-    };
-    return names[event];
-}
-
 /* What a failed hook leaves: logs and deletions are done, the error stays. */
 static int after_failure(struct action *x, struct release_hook **done, size_t n,
                          const struct objects *o, int64_t timeout_ms)
@@ -158,7 +144,7 @@ static int run_one(struct action *x, struct release *r, enum hook_event event,
         return -1;
     if (cluster_build(x->cluster, h->manifest, true, ret) != 0)
         return chart_wrap(x->cx, "unable to build kubernetes object for %s hook %.*s",
-                          event_name(event), STR_ARG(h->path));
+                          hook_event_names.texts[event], STR_ARG(h->path));
     h->started = release_now();
     h->completed = (struct release_time){0};
     h->phase = HOOK_PHASE_RUNNING;
@@ -167,7 +153,7 @@ static int run_one(struct action *x, struct release *r, enum hook_event event,
     if (cluster_create(x->cluster, ret) != 0) {
         h->completed = release_now();
         h->phase = HOOK_PHASE_FAILED;
-        return chart_wrap(x->cx, "warning: Hook %s %.*s failed", event_name(event),
+        return chart_wrap(x->cx, "warning: Hook %s %.*s failed", hook_event_names.texts[event],
                           STR_ARG(h->path));
     }
     int rc = cluster_wait_hook(x->cluster, ret, timeout_ms);

@@ -45,7 +45,7 @@ static int check_name(struct installing *in)
                           "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ and "
                           "the length must not be longer than 53",
                           STR_ARG(name));
-    if (in->o->dry_run || storage_last(x->storage, name, &last) != STORAGE_OK)
+    if (in->o->how.dry_run || storage_last(x->storage, name, &last) != STORAGE_OK)
         return 0;
     if (in->o->replace && (last->status == RELEASE_UNINSTALLED || last->status == RELEASE_FAILED))
         return 0;
@@ -93,7 +93,7 @@ static int install_crds(struct installing *in, const struct chart *c, struct obj
 static int prepare_kinds(struct installing *in, const struct chart *c)
 {
     struct objects made = {0};
-    if (in->o->skip_crds || in->o->dry_run)
+    if (in->o->skip_crds || in->o->how.dry_run)
         return 0;
     if (install_crds(in, c, &made) != 0)
         return -1;
@@ -108,12 +108,12 @@ static int render(struct installing *in, struct chart *chart, struct vmap *value
     struct action *x = in->x;
     struct release_time now = release_now();
     struct rendering q = {
-        .options = &in->o->render,
+        .options = &in->o->how.render,
         .chart = chart,
         .values = values,
         .release = {in->o->name, x->namespace, 1, false, true},
-        .ask_cluster = in->o->dry_run != DRY_RUN_CLIENT,
-        .labels = in->o->labels,
+        .ask_cluster = in->o->how.dry_run != DRY_RUN_CLIENT,
+        .labels = in->o->how.labels,
     };
     *in->r = (struct release){.name = in->o->name,
                               .namespace = x->namespace,
@@ -122,7 +122,7 @@ static int render(struct installing *in, struct chart *chart, struct vmap *value
                               .config = values,
                               .first_deployed = now,
                               .last_deployed = now,
-                              .labels = in->o->labels};
+                              .labels = in->o->how.labels};
     return action_render(x, &q, in->r);
 }
 
@@ -131,11 +131,11 @@ static int find_objects(struct installing *in)
     struct action *x = in->x;
     in->r->status = RELEASE_PENDING_INSTALL;
     in->r->description = STR("Initial install underway");
-    if (cluster_build(x->cluster, in->r->manifest, !in->o->no_validation, &in->resources) != 0)
+    if (cluster_build(x->cluster, in->r->manifest, !in->o->how.no_validation, &in->resources) != 0)
         return chart_wrap(x->cx, "unable to build kubernetes objects from release manifest");
     if (action_own(x, &in->resources, in->r) != 0)
         return -1;
-    if (action_existing(x, &in->resources, in->r, in->o->take_ownership, &in->adopted) != 0)
+    if (action_existing(x, &in->resources, in->r, in->o->how.take_ownership, &in->adopted) != 0)
         return chart_wrap(x->cx, "Unable to continue with install");
     return 0;
 }
@@ -177,7 +177,7 @@ static int create_objects(struct installing *in)
     if (in->adopted.n == 0)
         return cluster_create(x->cluster, &in->resources) == 0 ? 0 : -1;
     unsigned flags =
-        (in->o->force ? CLUSTER_FORCE : 0) | (in->o->take_ownership ? 0 : CLUSTER_TWO_WAY);
+        (in->o->how.force ? CLUSTER_FORCE : 0) | (in->o->how.take_ownership ? 0 : CLUSTER_TWO_WAY);
     return cluster_update(x->cluster, &in->adopted, &in->resources, flags, &done);
 }
 
@@ -185,15 +185,15 @@ static int perform(struct installing *in)
 {
     struct action *x = in->x;
     const struct action_install *o = in->o;
-    if (!o->no_hooks && action_hooks(x, in->r, HOOK_PRE_INSTALL, o->timeout_ms) != 0)
+    if (!o->how.no_hooks && action_hooks(x, in->r, HOOK_PRE_INSTALL, o->how.timeout_ms) != 0)
         return chart_wrap(x->cx, "failed pre-install");
-    if (create_objects(in) != 0 ||
-        action_wait(x, &in->resources, o->wait || o->atomic, o->wait_for_jobs, o->timeout_ms) != 0)
+    if (create_objects(in) != 0 || action_wait(x, &in->resources, o->how.wait || o->how.atomic,
+                                               o->how.wait_for_jobs, o->how.timeout_ms) != 0)
         return -1;
-    if (!o->no_hooks && action_hooks(x, in->r, HOOK_POST_INSTALL, o->timeout_ms) != 0)
+    if (!o->how.no_hooks && action_hooks(x, in->r, HOOK_POST_INSTALL, o->how.timeout_ms) != 0)
         return chart_wrap(x->cx, "failed post-install");
     in->r->status = RELEASE_DEPLOYED;
-    in->r->description = o->description.n ? o->description : STR("Install complete");
+    in->r->description = o->how.description.n ? o->how.description : STR("Install complete");
     struct str error = x->cx->error;
     storage_update(x->storage, in->r); /* deployed it is, whether or not that can be written */
     x->cx->error = error;
@@ -211,15 +211,15 @@ static int fail_release(struct installing *in)
     r->status = RELEASE_FAILED;
     r->description = arena_printf(x->cx->arena, "Release \"%.*s\" failed: %.*s", STR_ARG(r->name),
                                   STR_ARG(error));
-    if (!in->o->atomic) {
+    if (!in->o->how.atomic) {
         storage_update(x->storage, r);
         x->cx->error = error;
         return -1;
     }
     struct action_uninstall un = {.name = r->name,
-                                  .no_hooks = in->o->no_hooks,
+                                  .no_hooks = in->o->how.no_hooks,
                                   .cascade = "background",
-                                  .timeout_ms = in->o->timeout_ms};
+                                  .timeout_ms = in->o->how.timeout_ms};
     if (action_uninstall(x, &un, &ignored) != 0)
         return chart_wrap(x->cx,
                           "an error occurred while uninstalling the release. original install "
@@ -236,13 +236,13 @@ int action_install(struct action *x, struct chart *chart, struct vmap *values,
     struct installing in = {.x = x, .o = o, .r = ARENA_NEW(x->cx->arena, struct release)};
     if (cluster_reachable(x->cluster) != 0)
         return -1;
-    if (o->render.hide_secret && !o->dry_run)
+    if (o->how.render.hide_secret && !o->how.dry_run)
         return chart_fail(x->cx, "Hiding Kubernetes secrets requires a dry-run mode");
     if (check_name(&in) != 0 || chart_process_dependencies(x->cx, chart, values) != 0 ||
         prepare_kinds(&in, chart) != 0 || render(&in, chart, values) != 0 || find_objects(&in) != 0)
         return -1;
     *ret = in.r;
-    if (o->dry_run) {
+    if (o->how.dry_run) {
         in.r->description = STR("Dry run complete");
         return 0;
     }
@@ -256,7 +256,8 @@ int action_validate(struct action *x, struct str name, struct str manifest, bool
                     bool take_ownership)
 {
     struct release r = {.name = name, .namespace = x->namespace, .manifest = manifest};
-    struct action_install o = {.no_validation = no_validation, .take_ownership = take_ownership};
+    struct action_install o = {
+        .how = {.no_validation = no_validation, .take_ownership = take_ownership}};
     struct installing in = {.x = x, .o = &o, .r = &r};
     return find_objects(&in);
 }

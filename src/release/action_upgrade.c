@@ -93,12 +93,12 @@ static int render(struct upgrading *u, struct chart *chart, struct vmap *values)
     struct action *x = u->x;
     int version = u->last->version + 1;
     struct rendering q = {
-        .options = &u->o->render,
+        .options = &u->o->how.render,
         .chart = chart,
         .values = values,
         .release = {u->o->name, u->current->namespace, version, true, false},
-        .ask_cluster = u->o->dry_run != DRY_RUN_CLIENT,
-        .labels = u->o->labels,
+        .ask_cluster = u->o->how.dry_run != DRY_RUN_CLIENT,
+        .labels = u->o->how.labels,
     };
     u->next = ARENA_NEW(x->cx->arena, struct release);
     *u->next = (struct release){
@@ -111,7 +111,7 @@ static int render(struct upgrading *u, struct chart *chart, struct vmap *values)
         .last_deployed = release_now(),
         .status = RELEASE_PENDING_UPGRADE,
         .description = STR("Preparing upgrade"),
-        .labels = merge_labels(x->cx->arena, u->last->labels, u->o->labels),
+        .labels = merge_labels(x->cx->arena, u->last->labels, u->o->how.labels),
     };
     return action_render(x, &q, u->next);
 }
@@ -122,12 +122,12 @@ static int prepare(struct upgrading *u, struct chart *chart, struct vmap *values
     struct objects ignored;
     if (!action_is_release_name(u->o->name))
         return chart_fail(x->cx, "release name is invalid: %.*s", STR_ARG(u->o->name));
-    if (u->o->render.hide_secret && !u->o->dry_run)
+    if (u->o->how.render.hide_secret && !u->o->how.dry_run)
         return chart_fail(x->cx, "Hiding Kubernetes secrets requires a dry-run mode");
     if (find_releases(u) != 0 || reuse_values(u, chart, &values) != 0 ||
         chart_process_dependencies(x->cx, chart, values) != 0 || render(u, chart, values) != 0)
         return -1;
-    return cluster_build(x->cluster, u->next->manifest, !u->o->no_validation, &ignored);
+    return cluster_build(x->cluster, u->next->manifest, !u->o->how.no_validation, &ignored);
 }
 
 static int find_objects(struct upgrading *u)
@@ -144,7 +144,7 @@ static int find_objects(struct upgrading *u)
                        : chart_wrap(x->cx, "unable to build kubernetes objects from current "
                                            "release manifest");
     }
-    if (cluster_build(x->cluster, u->next->manifest, !u->o->no_validation, &u->after) != 0)
+    if (cluster_build(x->cluster, u->next->manifest, !u->o->how.no_validation, &u->after) != 0)
         return chart_wrap(x->cx, "unable to build kubernetes objects from new release manifest");
     if (action_own(x, &u->after, u->next) != 0)
         return -1;
@@ -153,7 +153,7 @@ static int find_objects(struct upgrading *u)
         if (!known || !str_eq(known->api_version, u->after.items[i].api_version))
             objects_add(x->cx->arena, &new, &u->after.items[i]);
     }
-    if (action_existing(x, &new, u->next, u->o->take_ownership, &adopted) != 0)
+    if (action_existing(x, &new, u->next, u->o->how.take_ownership, &adopted) != 0)
         return chart_wrap(x->cx, "Unable to continue with update");
     for (size_t i = 0; i < adopted.n; i++)
         objects_add(x->cx->arena, &u->before, &adopted.items[i]);
@@ -175,21 +175,22 @@ static int perform(struct upgrading *u)
 {
     struct action *x = u->x;
     const struct action_upgrade *o = u->o;
-    if (!o->no_hooks && action_hooks(x, u->next, HOOK_PRE_UPGRADE, o->timeout_ms) != 0)
+    if (!o->how.no_hooks && action_hooks(x, u->next, HOOK_PRE_UPGRADE, o->how.timeout_ms) != 0)
         return chart_wrap(x->cx, "pre-upgrade hooks failed");
-    unsigned flags = (o->force ? CLUSTER_FORCE : 0) | CLUSTER_TWO_WAY;
+    unsigned flags = (o->how.force ? CLUSTER_FORCE : 0) | CLUSTER_TWO_WAY;
     if (cluster_update(x->cluster, &u->before, &u->after, flags, &u->done) != 0)
         return keep_current(u);
     if (o->recreate_pods)
         action_recreate(x, &u->done.updated);
-    if (action_wait(x, &u->after, o->wait || o->atomic, o->wait_for_jobs, o->timeout_ms) != 0)
+    if (action_wait(x, &u->after, o->how.wait || o->how.atomic, o->how.wait_for_jobs,
+                    o->how.timeout_ms) != 0)
         return keep_current(u);
-    if (!o->no_hooks && action_hooks(x, u->next, HOOK_POST_UPGRADE, o->timeout_ms) != 0)
+    if (!o->how.no_hooks && action_hooks(x, u->next, HOOK_POST_UPGRADE, o->how.timeout_ms) != 0)
         return chart_wrap(x->cx, "post-upgrade hooks failed");
     u->current->status = RELEASE_SUPERSEDED;
     storage_update(x->storage, u->current);
     u->next->status = RELEASE_DEPLOYED;
-    u->next->description = o->description.n ? o->description : STR("Upgrade complete");
+    u->next->description = o->how.description.n ? o->how.description : STR("Upgrade complete");
     return storage_update(x->storage, u->next) == STORAGE_OK ? 0 : -1;
 }
 
@@ -222,11 +223,11 @@ static int roll_back(struct upgrading *u, struct str error)
     struct action_rollback back = {.name = o->name,
                                    .version = good->version,
                                    .wait = true,
-                                   .wait_for_jobs = o->wait_for_jobs,
-                                   .no_hooks = o->no_hooks,
+                                   .wait_for_jobs = o->how.wait_for_jobs,
+                                   .no_hooks = o->how.no_hooks,
                                    .recreate_pods = o->recreate_pods,
-                                   .force = o->force,
-                                   .timeout_ms = o->timeout_ms};
+                                   .force = o->how.force,
+                                   .timeout_ms = o->how.timeout_ms};
     if (action_rollback(x, &back) != 0)
         return chart_wrap(x->cx,
                           "an error occurred while rolling back the release. original upgrade "
@@ -249,7 +250,7 @@ static int fail_release(struct upgrading *u)
     if (u->o->cleanup_on_fail && u->done.created.n &&
         action_clean_up(x, &u->done.created, "upgrade", error) != 0)
         return -1;
-    return u->o->atomic ? roll_back(u, error) : -1;
+    return u->o->how.atomic ? roll_back(u, error) : -1;
 }
 
 int action_upgrade(struct action *x, struct chart *chart, struct vmap *values,
@@ -260,8 +261,8 @@ int action_upgrade(struct action *x, struct chart *chart, struct vmap *values,
         find_objects(&u) != 0)
         return -1;
     *ret = u.next;
-    if (o->dry_run) {
-        u.next->description = o->description.n ? o->description : STR("Dry run complete");
+    if (o->how.dry_run) {
+        u.next->description = o->how.description.n ? o->how.description : STR("Dry run complete");
         return 0;
     }
     if (storage_create(x->storage, u.next) != STORAGE_OK)

@@ -54,7 +54,37 @@ static int pause_a_while(struct wait *w)
     return 0;
 }
 
+/* One look at what is waited for. 0: it is over, 1: not yet, and line says why, -1: failed. */
+typedef int look_fn(struct wait *w, void *arg, struct buf *line);
+
+/* Looks until it is over. */
+static int wait_until(struct wait *w, look_fn *look, void *arg, const char *too_late)
+{
+    struct chart_ctx *cx = w->c->cx;
+    struct buf line = {0};
+    int rc;
+    while ((rc = look(w, arg, &line)) == 1) {
+        show(w, buf_str(&line));
+        int paused = pause_a_while(w);
+        if (paused > 0)
+            chart_warn(cx, "not ready: %.*s", STR_ARG(buf_str(&line)));
+        rc = paused > 0 ? chart_fail(cx, "%s", too_late) : paused;
+        if (rc != 0)
+            break;
+        buf_clear(&line);
+    }
+    show(w, STR(""));
+    buf_done(&line);
+    return rc;
+}
+
 /* --- ready --- */
+struct looked_at {
+    const struct objects *objects;
+    unsigned what;
+    int64_t *errors; /* since when each cannot be asked; 0: it can */
+};
+
 static bool may_pass(const struct answer *failure)
 {
     int code = failure->code;
@@ -62,15 +92,17 @@ static bool may_pass(const struct answer *failure)
 }
 
 /* One look at all, up to the first that is not ready. 1: not yet. */
-static int look_at_all(struct wait *w, const struct objects *o, unsigned what, int64_t *errors,
-                       struct buf *line)
+static int look_at_all(struct wait *w, void *arg, struct buf *line)
 {
+    struct looked_at *at = arg;
+    const struct objects *o = at->objects;
+    int64_t *errors = at->errors;
     for (size_t i = 0; i < o->n; i++) {
         const struct object *one = &o->items[i];
         struct buf why = {0};
         struct answer failure;
         bool ready;
-        int rc = cluster_is_ready(w->c, one, what, &ready, &failure, &why);
+        int rc = cluster_is_ready(w->c, one, at->what, &ready, &failure, &why);
         if (rc != 0 && may_pass(&failure)) {
             errors[i] = errors[i] ? errors[i] : now();
             rc = now() - errors[i] > FORGIVEN_MS ? -1 : 0;
@@ -90,8 +122,9 @@ static int look_at_all(struct wait *w, const struct objects *o, unsigned what, i
     return 0;
 }
 
-static int look_for_any(struct wait *w, const struct objects *o, struct buf *line)
+static int look_for_any(struct wait *w, void *arg, struct buf *line)
 {
+    const struct objects *o = ((struct looked_at *)arg)->objects;
     for (size_t i = 0; i < o->n; i++) {
         struct client_request r = {.method = "GET", .path = o->items[i].path};
         struct answer a;
@@ -110,25 +143,9 @@ static int look_for_any(struct wait *w, const struct objects *o, struct buf *lin
 int cluster_wait(struct cluster *c, const struct objects *o, unsigned what, int64_t timeout_ms)
 {
     struct wait w = wait_begin(c, timeout_ms);
-    int64_t *errors = arena_zalloc(c->cx->arena, (o->n + 1) * sizeof *errors);
-    struct buf line = {0};
-    int rc = 1;
-    while (rc == 1) {
-        buf_clear(&line);
-        rc =
-            what & WAIT_GONE ? look_for_any(&w, o, &line) : look_at_all(&w, o, what, errors, &line);
-        if (rc != 1)
-            break;
-        show(&w, buf_str(&line));
-        int paused = pause_a_while(&w);
-        if (paused > 0)
-            chart_warn(c->cx, "not ready: %.*s", STR_ARG(buf_str(&line)));
-        if (paused != 0)
-            rc = paused > 0 ? chart_fail(c->cx, "context deadline exceeded") : -1;
-    }
-    show(&w, STR(""));
-    buf_done(&line);
-    return rc;
+    struct looked_at at = {o, what, arena_zalloc(c->cx->arena, (o->n + 1) * sizeof *at.errors)};
+    return wait_until(&w, what & WAIT_GONE ? look_for_any : look_at_all, &at,
+                      "context deadline exceeded");
 }
 
 /* --- hooks --- */
@@ -162,18 +179,26 @@ static int look_at_pod(struct cluster *c, const struct object *o, const val *liv
     return 1;
 }
 
-static int look_at_hook(struct cluster *c, const struct object *o, bool *seen, struct buf *line)
+struct looked_at_hook {
+    const struct object *object;
+    bool seen;
+};
+
+static int look_at_hook(struct wait *w, void *arg, struct buf *line)
 {
+    struct looked_at_hook *at = arg;
+    const struct object *o = at->object;
+    struct cluster *c = w->c;
     struct doc d;
     struct buf why = {0};
     val *live;
     doc_init(&d);
     int rc = cluster_get_val(c, o->path, STR(""), &d, &live);
     if (rc == 0 && !live)
-        rc = *seen ? 0 : 1; /* deleted while it was watched: over */
+        rc = at->seen ? 0 : 1; /* deleted while it was watched: over */
     else if (rc == 0)
         rc = str_is(o->kind, "Job") ? look_at_job(c, o, live, &why) : look_at_pod(c, o, live, &why);
-    *seen = *seen || live;
+    at->seen = at->seen || live;
     buf_printf(line, "hook %.*s %.*s: %s", STR_ARG(o->kind), STR_ARG(o->name),
                why.n ? buf_z(&why) : "running");
     buf_done(&why);
@@ -184,24 +209,10 @@ static int look_at_hook(struct cluster *c, const struct object *o, bool *seen, s
 static int wait_for_one(struct cluster *c, const struct object *o, int64_t timeout_ms)
 {
     struct wait w = wait_begin(c, timeout_ms);
-    struct buf line = {0};
-    bool seen = false;
-    int rc = str_is(o->kind, "Job") || str_is(o->kind, "Pod");
-    while (rc == 1) {
-        buf_clear(&line);
-        rc = look_at_hook(c, o, &seen, &line);
-        if (rc != 1)
-            break;
-        show(&w, buf_str(&line));
-        int paused = pause_a_while(&w);
-        if (paused > 0)
-            chart_warn(c->cx, "not ready: %.*s", STR_ARG(buf_str(&line)));
-        if (paused != 0)
-            rc = paused > 0 ? chart_fail(c->cx, "timed out waiting for the condition") : -1;
-    }
-    show(&w, STR(""));
-    buf_done(&line);
-    return rc;
+    struct looked_at_hook at = {.object = o};
+    if (!str_is(o->kind, "Job") && !str_is(o->kind, "Pod"))
+        return 0;
+    return wait_until(&w, look_at_hook, &at, "timed out waiting for the condition");
 }
 
 int cluster_wait_hook(struct cluster *c, const struct objects *o, int64_t timeout_ms)

@@ -18,7 +18,7 @@ static struct vmap *values(struct bench *b, const char *key, const char *text)
 
 static int install(struct bench *b, const char *template, const char *key, const char *text)
 {
-    struct action_install o = {.name = STR("web"), .timeout_ms = 5000};
+    struct action_install o = {.name = STR("web"), .how.timeout_ms = 5000};
     struct release *r;
     return action_install(&b->x, bench_chart(b, template), values(b, key, text), &o, &r);
 }
@@ -29,7 +29,7 @@ static int upgrade(struct bench *b, const char *template, const char *key, const
     struct action_upgrade o = with ? *with : (struct action_upgrade){0};
     struct release *r;
     o.name = STR("web");
-    o.timeout_ms = 5000;
+    o.how.timeout_ms = 5000;
     return action_upgrade(&b->x, bench_chart(b, template), values(b, key, text), &o, &r);
 }
 
@@ -93,7 +93,7 @@ TEST(an_installation_that_fails_is_recorded_and_an_atomic_one_is_undone)
     check_status(&b, 1, RELEASE_FAILED,
                  "Release \"web\" failed: 1 error occurred:\n\t* it is forbidden\n\n");
     struct action_install o = {
-        .name = STR("web"), .replace = true, .atomic = true, .timeout_ms = 5000};
+        .name = STR("web"), .replace = true, .how = {.atomic = true, .timeout_ms = 5000}};
     CHECK_INT(action_install(&b.x, bench_chart(&b, maps), values(&b, NULL, NULL), &o, &r), -1);
     CHECK_STR(b.cx.error, "release web failed, and has been uninstalled due to atomic being set: 1 "
                           "error occurred:\n\t* it is forbidden\n\n");
@@ -141,7 +141,7 @@ TEST(a_failed_upgrade_leaves_the_deployed_revision_deployed)
 TEST(an_atomic_upgrade_goes_back)
 {
     struct bench b;
-    struct action_upgrade o = {.atomic = true, .cleanup_on_fail = true};
+    struct action_upgrade o = {.how.atomic = true, .cleanup_on_fail = true};
     bench_init(&b);
     CHECK_INT(install(&b, maps, "v", "1"), 0);
     b.api.refuse = "POST " MAPS;
